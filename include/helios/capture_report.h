@@ -1,0 +1,57 @@
+// What a scan of a workspace did not capture, and why.
+#ifndef HELIOS_CAPTURE_REPORT_H_
+#define HELIOS_CAPTURE_REPORT_H_
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace helios {
+
+enum class OmissionReason : uint8_t {
+  kSpecial,     // a fifo, socket or device
+  kIgnored,     // excluded by .heliosignore; a folder counts once, whatever is in it
+  kStore,       // a Helios store, or the link that leads to it
+  kGit,         // the workspace's own .git
+  kUnreadable,  // no permission, or the medium failed
+  kBadName,     // a name that no tree can hold
+  kTorn,        // captured, but it changed while it was read, each time that it was tried
+  kCount
+};
+
+// "special", "ignored", "store", "git", "unreadable", "bad_name" or "torn".
+std::string_view OmissionReasonName(OmissionReason reason);
+
+struct Omission {
+  static constexpr size_t kPathsMax = 10;
+  uint64_t count = 0;
+  std::vector<std::string> first_paths;  // at most kPathsMax, each with what went wrong if known
+};
+
+struct CaptureReport {
+  std::array<Omission, static_cast<size_t>(OmissionReason::kCount)> omissions;
+
+  void Add(OmissionReason reason, std::string path) {
+    Omission& omission = omissions[static_cast<size_t>(reason)];
+    ++omission.count;
+    if (omission.first_paths.size() < Omission::kPathsMax) {
+      omission.first_paths.push_back(std::move(path));
+    }
+  }
+  const Omission& operator[](OmissionReason reason) const {
+    return omissions[static_cast<size_t>(reason)];
+  }
+  // False if something that the user will miss is not in the snapshot as it lay on disk.
+  bool IsWhole() const {
+    return (*this)[OmissionReason::kUnreadable].count == 0 &&
+           (*this)[OmissionReason::kBadName].count == 0 &&
+           (*this)[OmissionReason::kTorn].count == 0;
+  }
+  void Merge(const CaptureReport& other);
+};
+
+}  // namespace helios
+
+#endif  // HELIOS_CAPTURE_REPORT_H_

@@ -1,0 +1,184 @@
+// The engine: one call per thing that a user does with a store and a workspace.
+#ifndef HELIOS_ENGINE_H_
+#define HELIOS_ENGINE_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "helios/capture_report.h"
+#include "helios/ids.h"
+#include "helios/object_store.h"
+#include "helios/progress.h"
+#include "helios/result.h"
+#include "helios/statistics.h"
+#include "helios/write_report.h"
+
+namespace helios {
+
+struct EngineOptions {
+  std::string store;               // the store's root folder
+  std::vector<Backend> backends;   // those that a store may be made of
+  // If there is no store yet: create one with this backend. Empty: that is an error (kNoStore).
+  std::string create_with;
+  size_t l1_bytes_max = size_t{32} << 20;  // budget of the object cache; 0 turns it off
+  unsigned threads = 0;            // 0: as many as there are processors
+  Progress* progress = nullptr;    // may be null; outlives the engine
+  // Told what is being done and how long it took; for people who look for a fault. May be empty.
+  std::function<void(const std::string& line)> debug;
+};
+
+// A directory on disk whose states are committed and restored.
+struct Workspace {
+  std::string path;          // of the directory
+  std::string name;          // if not empty, what it is known by instead of its real path
+  bool include_git = false;  // capture the workspace's own .git as well
+};
+
+// Paths to act on: gitignore patterns. No include means everything; an exclude wins.
+struct Selection {
+  std::vector<std::string> includes;
+  std::vector<std::string> excludes;
+};
+
+struct CommitRequest {
+  Workspace workspace;
+  std::string message;
+  std::map<std::string, std::string> labels;
+  std::string author;
+};
+
+struct CommitReport {
+  SnapshotId snapshot;
+  RecordId record;
+  // Nothing had changed since this workspace's last commit or restore: `record` is that one's.
+  bool unchanged = false;
+  uint64_t files = 0;           // in the snapshot
+  uint64_t bytes = 0;
+  uint64_t new_objects = 0;     // that the store did not have
+  uint64_t new_bytes = 0;       // before compression
+  uint64_t reused_objects = 0;  // that it had, of those that were looked at
+  uint64_t reused_bytes = 0;
+  uint64_t files_hashed = 0;    // whose content was read
+  CaptureReport capture;
+};
+
+struct RestoreRequest {
+  Workspace workspace;
+  std::string id;
+  Selection selection;  // if it selects less than everything, `@` stays where it is
+  bool force = false;   // overwrite and delete even what no snapshot holds
+  bool delete_untracked = false;
+  bool dry_run = false;
+};
+
+struct RestoreReport {
+  SnapshotId snapshot;
+  RecordId record;
+  // What was to be done, and under dry_run would be.
+  uint64_t created = 0;
+  uint64_t replaced = 0;
+  uint64_t deleted = 0;
+  uint64_t kept_untracked = 0;
+  std::vector<std::string> conflicts;  // overwritten by force, or under dry_run in the way
+  WriteReport written;
+  std::vector<std::string> unmatched_patterns;
+};
+
+struct DiffRequest {
+  std::string from;
+  std::string to;
+  Workspace workspace;  // what "@" refers to
+  Selection selection;
+};
+
+struct DiffEntry {
+  enum class Kind { kAdded, kChanged, kDeleted };
+  Kind kind = Kind::kAdded;
+  std::string path;
+  std::string type_before;  // "file", "executable", "symlink", "directory", or empty
+  std::string type_after;
+  uint64_t size_before = 0;
+  uint64_t size_after = 0;
+};
+
+struct DiffReport {
+  SnapshotId from;
+  SnapshotId to;
+  uint64_t added = 0;
+  uint64_t changed = 0;
+  uint64_t deleted = 0;
+  std::vector<DiffEntry> entries;  // ordered folder by folder, names by bytes
+  std::vector<std::string> unmatched_patterns;
+};
+
+struct MaterializeRequest {
+  std::string id;
+  std::string out;      // made if it is not there
+  Workspace workspace;  // what "@" refers to
+  Selection selection;
+};
+
+struct MaterializeReport {
+  SnapshotId snapshot;
+  RecordId record;
+  WriteReport written;
+  std::vector<std::string> unmatched_patterns;
+};
+
+struct StatisticsReport {
+  std::string store;
+  std::string backend;
+  Metrics all;         // of every process that used the store so far
+  StoreTotals totals;  // of the store
+  uint64_t operations = 0;
+  uint64_t snapshots = 0;  // different ones in the operation log
+  // Gauges of this process.
+  uint64_t l1_items = 0;
+  uint64_t l1_bytes = 0;
+};
+
+// One store, opened. Thread-safe. Several processes may each have one on the same store.
+//
+// Errors, besides each call's own: kBusy (another process holds the store longer than the bound),
+// kCorrupt and kMissingObject (damage, named), kNoSpace, kFailed (the system refused, named).
+class Engine {
+ public:
+  // Errors: kNoStore, kUnsupported (unknown format or backend, named).
+  static Result<std::unique_ptr<Engine>> Open(EngineOptions options);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  // Takes a snapshot of the workspace. Durable on return: a power cut at any later moment leaves it
+  // readable. What could not be captured whole is in the report.
+  Result<CommitReport> Commit(const CommitRequest& request);
+
+  // Makes the workspace equal to a snapshot, touching only what differs. Paths that no snapshot of
+  // this workspace holds stay. Errors: kNotFound, kAmbiguous; kWouldLoseWork, listing the paths, if
+  // content that no snapshot holds would go: nothing has been touched then.
+  Result<RestoreReport> Restore(const RestoreRequest& request);
+
+  // What differs between two snapshots.
+  Result<DiffReport> Diff(const DiffRequest& request);
+
+  // Writes a snapshot, or what is selected of it, into a folder that is not a workspace. Verified as
+  // it is written; not synced.
+  Result<MaterializeReport> Materialize(const MaterializeRequest& request);
+
+  // Figures of the store and of all processes that used it.
+  Result<StatisticsReport> Statistics();
+
+ private:
+  class State;
+  explicit Engine(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace helios
+
+#endif  // HELIOS_ENGINE_H_

@@ -1,0 +1,107 @@
+// L2: the persistent object store, as an interface that backends implement and decorators wrap.
+#ifndef HELIOS_OBJECT_STORE_H_
+#define HELIOS_OBJECT_STORE_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "helios/ids.h"
+#include "helios/result.h"
+
+namespace helios {
+
+// No object is larger; larger files are chunked. Backends refuse more, in both directions.
+inline constexpr size_t kObjectBytesMax = size_t{4} << 20;
+
+struct Object {
+  ObjectKey key;
+  Bytes bytes;
+};
+
+// What a backend holds, as far as it knows without reading every object. A gauge of the store.
+struct StoreTotals {
+  uint64_t objects = 0;       // an object held twice counts twice until a merge
+  uint64_t bytes = 0;         // before compression
+  uint64_t bytes_on_disk = 0; // 0 for a store in memory
+  uint64_t packs = 0;         // files that hold objects; 0 where the backend has no such thing
+};
+
+// New objects on their way into a store. Used by one thread. What was put becomes visible to every
+// reader at Publish, all of it or nothing; a batch that is destroyed unpublished leaves no trace.
+class ObjectBatch {
+ public:
+  virtual ~ObjectBatch() = default;
+  // Adds an object; `bytes` need not outlive the call. The caller vouches that they hash to the key.
+  // Putting what the store or the batch already has is allowed and changes nothing that can be seen.
+  virtual Result<void> Put(const ObjectKey& key, ByteView bytes) = 0;
+  // Makes everything visible. Durable after the next ObjectStore::Sync. Call once.
+  virtual Result<void> Publish() = 0;
+};
+
+// Objects by (kind, id). Immutable: a key always means the same bytes.
+//
+// Thread-safe, and safe against other processes that use the same store. Every method can fail with
+// kFailed (the medium), kCorrupt (damage, named) or kNoSpace; none throws.
+class ObjectStore {
+ public:
+  virtual ~ObjectStore() = default;
+
+  // The object's bytes, or nullopt if the store does not hold it: absence is not an error.
+  virtual Result<std::optional<Bytes>> Get(const ObjectKey& key) = 0;
+
+  // Calls `sink(i, bytes)` once for each keys[i], in whatever order is cheapest; nullopt for the
+  // absent. The view is valid during the call. An error of the sink ends the whole and is returned.
+  using GetSink = std::function<Result<void>(size_t index, std::optional<ByteView> bytes)>;
+  virtual Result<void> GetMany(std::span<const ObjectKey> keys, const GetSink& sink) = 0;
+
+  // Which of the keys the store holds. An object that another process published since this store was
+  // opened may be reported absent; one reported present is present.
+  virtual Result<std::vector<bool>> HasMany(std::span<const ObjectKey> keys) = 0;
+
+  // A new, empty batch. Any number may be open at once; they never wait for each other.
+  virtual Result<std::unique_ptr<ObjectBatch>> OpenBatch() = 0;
+
+  // Puts all or nothing, visible on return, durable after Sync.
+  Result<void> PutMany(std::span<const Object> objects);
+
+  // Visits every key with the object's size in bytes, in no particular order, each at least once.
+  using KeyVisitor = std::function<Result<void>(const ObjectKey& key, uint64_t size)>;
+  virtual Result<void> ForEachKey(const KeyVisitor& visitor) = 0;
+
+  // On return everything that was visible before the call, whoever published it, survives a power
+  // cut.
+  virtual Result<void> Sync() = 0;
+
+  // Folds what has become fragmented; cheap when there is nothing to do. Never changes what is held.
+  virtual Result<void> Maintain() = 0;
+
+  // Removes objects: for the collector alone, which holds the store exclusively. Absent keys are
+  // ignored.
+  virtual Result<void> Delete(std::span<const ObjectKey> keys) = 0;
+
+  // Changes whenever objects may have moved or gone (merges, deletions).
+  virtual Result<uint64_t> Generation() = 0;
+
+  virtual Result<StoreTotals> Totals() = 0;
+};
+
+// How a backend comes into being. `folder` is the backend's own folder inside the store root.
+struct Backend {
+  std::string name;
+  // Makes an empty store in the empty folder.
+  std::function<Result<void>(const std::string& folder)> create;
+  std::function<Result<std::unique_ptr<ObjectStore>>(const std::string& folder)> open;
+};
+
+// The embedded default: immutable pack files.
+Backend PackBackend();
+
+}  // namespace helios
+
+#endif  // HELIOS_OBJECT_STORE_H_

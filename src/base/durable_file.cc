@@ -1,0 +1,97 @@
+#include "base/durable_file.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <thread>
+
+#include "base/check.h"
+#include "base/hex.h"
+
+namespace helios {
+
+Result<void> ReplaceFile(const std::string& folder, const std::string& name, ByteView bytes,
+                         Durability durability) {
+  const std::string path = folder + "/" + name;
+  const std::string temporary = folder + "/.tmp-" + RandomName();
+  auto write = [&]() -> Result<void> {
+    HELIOS_TRY_ASSIGN(const Fd fd,
+                      OpenAt(AT_FDCWD, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
+    HELIOS_TRY(WriteAll(fd.get(), bytes, path));
+    if (durability == Durability::kDurable && ::fdatasync(fd.get()) != 0) {
+      return Error::FromErrno(errno, "sync", path);
+    }
+    if (::rename(temporary.c_str(), path.c_str()) != 0) {
+      return Error::FromErrno(errno, "rename into place", path);
+    }
+    return {};
+  };
+  if (Result<void> written = write(); !written) {
+    ::unlink(temporary.c_str());  // best effort: the error of the write is the one that counts
+    return written;
+  }
+  return durability == Durability::kDurable ? SyncFolder(folder) : Result<void>();
+}
+
+Result<std::optional<Bytes>> ReadFileIfExists(const std::string& path, size_t bytes_max) {
+  Result<Fd> fd = OpenAt(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  if (!fd) {
+    if (fd.error().os_error() == ENOENT) return std::optional<Bytes>();
+    return std::move(fd).error();
+  }
+  struct stat status;
+  if (::fstat(fd->get(), &status) != 0) return Error::FromErrno(errno, "stat", path);
+  if (!S_ISREG(status.st_mode)) {
+    return Error(ErrorCode::kCorrupt, path + " is not a regular file");
+  }
+  HELIOS_TRY_ASSIGN(Bytes bytes, ReadToEnd(fd->get(), bytes_max, path));
+  return std::optional<Bytes>(std::move(bytes));
+}
+
+Result<void> SyncFolder(const std::string& path) {
+  HELIOS_TRY_ASSIGN(const Fd fd, OpenAt(AT_FDCWD, path, O_RDONLY | O_DIRECTORY));
+  if (::fsync(fd.get()) != 0) return Error::FromErrno(errno, "sync", path);
+  return {};
+}
+
+Result<void> MakeFolder(const std::string& path) {
+  if (::mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return {};
+  return Error::FromErrno(errno, "create folder", path);
+}
+
+std::string RandomName() {
+  char bytes[16];
+  size_t filled = 0;
+  while (filled < sizeof(bytes)) {
+    const ssize_t n = ::getrandom(bytes + filled, sizeof(bytes) - filled, 0);
+    HELIOS_CHECK(n > 0 || errno == EINTR);
+    if (n > 0) filled += static_cast<size_t>(n);
+  }
+  return HexEncode({bytes, sizeof(bytes)});
+}
+
+Result<FileLock> FileLock::Acquire(const std::string& path, Mode mode,
+                                   std::chrono::milliseconds wait) {
+  HELIOS_TRY_ASSIGN(Fd fd, OpenAt(AT_FDCWD, path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
+  const int operation = (mode == Mode::kShared ? LOCK_SH : LOCK_EX) | LOCK_NB;
+  const auto deadline = std::chrono::steady_clock::now() + wait;
+  auto pause = std::chrono::microseconds(50);
+  while (::flock(fd.get(), operation) != 0) {
+    if (errno == EINTR) continue;
+    if (errno != EWOULDBLOCK) return Error::FromErrno(errno, "lock", path);
+    if (std::chrono::steady_clock::now() >= deadline) {
+      return Error(ErrorCode::kBusy, "busy: another process holds " + path + " (waited " +
+                                         std::to_string(wait.count()) + " ms)");
+    }
+    std::this_thread::sleep_for(pause);
+    pause = std::min(pause * 2, std::chrono::microseconds(20000));
+  }
+  return FileLock(std::move(fd));
+}
+
+}  // namespace helios

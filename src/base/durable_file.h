@@ -1,0 +1,48 @@
+// Files of the store that must be whole after a crash, and the locks between processes.
+#ifndef HELIOS_BASE_DURABLE_FILE_H_
+#define HELIOS_BASE_DURABLE_FILE_H_
+
+#include <chrono>
+#include <string>
+
+#include "base/fd.h"
+
+namespace helios {
+
+enum class Durability {
+  kCache,    // whole or absent after kill -9, anything after a power cut: for what can be rebuilt
+  kDurable,  // survives a power cut once the call has returned
+};
+
+// Replaces folder/name by a file with these bytes: written under a temporary name, then renamed, so
+// that a reader sees the old bytes or the new ones. kDurable syncs the file and the folder.
+Result<void> ReplaceFile(const std::string& folder, const std::string& name, ByteView bytes,
+                         Durability durability);
+
+// The whole file; nullopt if there is none. Refuses more than `bytes_max`, and anything but a regular
+// file (never follows a link, never waits at a fifo).
+Result<std::optional<Bytes>> ReadFileIfExists(const std::string& path, size_t bytes_max);
+
+Result<void> SyncFolder(const std::string& path);
+// mkdir, fine if it exists. The new folder is accessible to its owner only.
+Result<void> MakeFolder(const std::string& path);
+// 16 random bytes from the kernel as 32 hex digits: for names that must not collide.
+std::string RandomName();
+
+// A lock on a whole file that always exists. Dies with its holder; never leaves anything behind.
+class FileLock {
+ public:
+  enum class Mode { kShared, kExclusive };
+  // Waits at most `wait`, then kBusy naming `path`. The file is created if need be.
+  static Result<FileLock> Acquire(const std::string& path, Mode mode,
+                                  std::chrono::milliseconds wait);
+  int fd() const { return fd_.get(); }
+
+ private:
+  explicit FileLock(Fd fd) : fd_(std::move(fd)) {}
+  Fd fd_;
+};
+
+}  // namespace helios
+
+#endif  // HELIOS_BASE_DURABLE_FILE_H_

@@ -1,0 +1,84 @@
+#include "base/fd.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace helios {
+
+void Fd::Reset() {
+  // Nothing written through us is trusted to close(): what must last is synced before.
+  if (fd_ >= 0) ::close(fd_);
+  fd_ = -1;
+}
+
+Result<Fd> OpenAt(int folder, const std::string& name, int flags, unsigned mode) {
+  int fd;
+  do {
+    fd = ::openat(folder, name.c_str(), flags | O_CLOEXEC, mode);
+  } while (fd < 0 && errno == EINTR);
+  if (fd < 0) return Error::FromErrno(errno, "open", name);
+  return Fd(fd);
+}
+
+Result<void> ReadExactlyAt(int fd, void* out, size_t size, uint64_t offset, std::string_view what) {
+  auto* bytes = static_cast<char*>(out);
+  while (size > 0) {
+    const ssize_t n = ::pread(fd, bytes, size, static_cast<off_t>(offset));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return Error::FromErrno(errno, "read", what);
+    if (n == 0) return Error(ErrorCode::kCorrupt, std::string(what) + " is damaged: it ends early");
+    bytes += n;
+    size -= static_cast<size_t>(n);
+    offset += static_cast<uint64_t>(n);
+  }
+  return {};
+}
+
+Result<Bytes> ReadToEnd(int fd, size_t bytes_max, std::string_view what) {
+  struct stat status;
+  if (::fstat(fd, &status) != 0) return Error::FromErrno(errno, "stat", what);
+  Bytes bytes;
+  // One byte more than expected, so that a file that did not grow is read in one call.
+  size_t room = static_cast<size_t>(status.st_size) + 1;
+  size_t length = 0;
+  while (true) {
+    bytes.resize(length + room);
+    const ssize_t n = ::pread(fd, bytes.data() + length, room, static_cast<off_t>(length));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return Error::FromErrno(errno, "read", what);
+    length += static_cast<size_t>(n);
+    if (length > bytes_max) {
+      return Error(ErrorCode::kCorrupt, std::string(what) + " is larger than it can be");
+    }
+    if (static_cast<size_t>(n) < room) break;
+    room = length;
+  }
+  bytes.resize(length);
+  return bytes;
+}
+
+Result<void> WriteAll(int fd, ByteView bytes, std::string_view what) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::write(fd, bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return Error::FromErrno(errno, "write", what);
+    bytes.remove_prefix(static_cast<size_t>(n));
+  }
+  return {};
+}
+
+Result<void> WriteAllAt(int fd, ByteView bytes, uint64_t offset, std::string_view what) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return Error::FromErrno(errno, "write", what);
+    bytes.remove_prefix(static_cast<size_t>(n));
+    offset += static_cast<uint64_t>(n);
+  }
+  return {};
+}
+
+}  // namespace helios

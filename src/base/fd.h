@@ -1,0 +1,50 @@
+// File descriptors that close themselves, and whole reads and writes on them.
+#ifndef HELIOS_BASE_FD_H_
+#define HELIOS_BASE_FD_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "helios/ids.h"
+#include "helios/result.h"
+
+namespace helios {
+
+class Fd {
+ public:
+  Fd() = default;
+  explicit Fd(int fd) : fd_(fd) {}
+  Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Fd& operator=(Fd&& other) noexcept {
+    if (this != &other) {
+      Reset();
+      fd_ = std::exchange(other.fd_, -1);
+    }
+    return *this;
+  }
+  ~Fd() { Reset(); }
+
+  int get() const { return fd_; }
+  bool IsOpen() const { return fd_ >= 0; }
+  void Reset();
+
+ private:
+  int fd_ = -1;
+};
+
+// openat with O_CLOEXEC, repeated on EINTR. `folder` may be AT_FDCWD. Errors carry errno.
+Result<Fd> OpenAt(int folder, const std::string& name, int flags, unsigned mode = 0);
+
+// Reads exactly `size` bytes at `offset`; less is kCorrupt ("ends early"). `what` names the file.
+Result<void> ReadExactlyAt(int fd, void* out, size_t size, uint64_t offset, std::string_view what);
+// Everything from the start of the file to its end, at most `bytes_max`; more is kCorrupt.
+Result<Bytes> ReadToEnd(int fd, size_t bytes_max, std::string_view what);
+// Writes all of `bytes` at the file position, whatever write() takes at a time.
+Result<void> WriteAll(int fd, ByteView bytes, std::string_view what);
+Result<void> WriteAllAt(int fd, ByteView bytes, uint64_t offset, std::string_view what);
+
+}  // namespace helios
+
+#endif  // HELIOS_BASE_FD_H_

@@ -1,0 +1,43 @@
+// Tasks that spawn tasks, run by a fixed number of threads.
+#ifndef HELIOS_BASE_THREAD_POOL_H_
+#define HELIOS_BASE_THREAD_POOL_H_
+
+#include <functional>
+#include <vector>
+
+#include "base/mutex.h"
+#include "helios/result.h"
+
+namespace helios {
+
+// A last-in-first-out stack of tasks and the threads that empty it: depth first, so that few
+// directories are open at once. The first error ends the work: tasks not yet begun are dropped.
+class TaskStack {
+ public:
+  // `worker` is 0 … threads-1 and tells the running thread, for what each thread has of its own.
+  using Task = std::function<Result<void>(unsigned worker)>;
+
+  // Runs `first` and every task that it and its children push, on `threads` threads of which the
+  // caller's is one; returns when all are done, with the first error.
+  static Result<void> Run(unsigned threads, const std::function<void(TaskStack&)>& seed);
+
+  void Push(Task task) HELIOS_EXCLUDES(mutex_);
+
+ private:
+  void Work(unsigned worker) HELIOS_EXCLUDES(mutex_);
+
+  Mutex mutex_;
+  CondVar changed_;
+  std::vector<Task> tasks_ HELIOS_GUARDED_BY(mutex_);
+  unsigned running_ HELIOS_GUARDED_BY(mutex_) = 0;
+  unsigned waiting_ HELIOS_GUARDED_BY(mutex_) = 0;
+  bool failed_ HELIOS_GUARDED_BY(mutex_) = false;
+  Result<void> outcome_ HELIOS_GUARDED_BY(mutex_);
+};
+
+// `requested`, or the number of processors this process may run on if that is 0.
+unsigned ResolveThreadCount(unsigned requested);
+
+}  // namespace helios
+
+#endif  // HELIOS_BASE_THREAD_POOL_H_

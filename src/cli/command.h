@@ -1,0 +1,63 @@
+// What every command has in common. One file per command; each adds itself to the parser.
+#ifndef HELIOS_CLI_COMMAND_H_
+#define HELIOS_CLI_COMMAND_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/output.h"
+#include "helios/engine.h"
+
+namespace CLI {
+class App;
+}
+
+namespace helios::cli {
+
+// The options that every command takes, and what running a command needs.
+class Session {
+ public:
+  std::string work = ".";
+  std::string store;           // --store
+  std::string workspace_name;  // --workspace
+  std::string git = "exclude";
+  unsigned threads = 0;
+  Output output;
+  std::string store_rule;      // filled by OpenEngine
+
+  // The chosen command; set while parsing.
+  std::function<int()> run;
+
+  // `create_with`: the backend with which a store is created where there is none; empty to refuse.
+  Result<std::unique_ptr<Engine>> OpenEngine(const std::string& create_with);
+  Workspace MakeWorkspace() const;
+
+ private:
+  Progress progress_;
+  class ProgressDisplay;
+  std::shared_ptr<ProgressDisplay> display_;
+};
+
+// Every backend that this binary knows: the only place that names them.
+std::vector<Backend> KnownBackends();
+inline constexpr char kDefaultBackend[] = "pack";
+
+void AddCommitCommand(CLI::App* app, Session* session);
+void AddRestoreCommand(CLI::App* app, Session* session);
+void AddDiffCommand(CLI::App* app, Session* session);
+void AddMaterializeCommand(CLI::App* app, Session* session);
+void AddStatsCommand(CLI::App* app, Session* session);
+
+// Options that several commands share.
+void AddCommonOptions(CLI::App* command, Session* session);
+void AddGitOption(CLI::App* command, Session* session);
+void AddSelectionOptions(CLI::App* command, Selection* selection);
+// "a" and "--id a" are the same; giving both or neither is an error.
+Result<std::string> OneId(const std::string& option, std::vector<std::string>* positional,
+                          std::string_view what);
+
+}  // namespace helios::cli
+
+#endif  // HELIOS_CLI_COMMAND_H_

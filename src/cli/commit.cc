@@ -1,0 +1,122 @@
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+
+#include "cli/command.h"
+
+namespace helios::cli {
+namespace {
+
+struct Options {
+  std::string message;
+  std::vector<std::string> labels;
+  std::string backend = kDefaultBackend;
+  bool id_only = false;
+};
+
+std::string Author() {
+  for (const char* name : {"HELIOS_AUTHOR", "USER", "LOGNAME"}) {
+    const char* value = std::getenv(name);
+    if (value == nullptr || *value == '\0') continue;
+    if (std::string_view(name) == "HELIOS_AUTHOR") return value;
+    char host[256] = "";
+    if (::gethostname(host, sizeof(host) - 1) != 0) return value;
+    return std::string(value) + "@" + host;
+  }
+  return "uid " + std::to_string(::geteuid());
+}
+
+Result<CommitRequest> MakeRequest(const Session& session, const Options& options) {
+  CommitRequest request;
+  request.workspace = session.MakeWorkspace();
+  request.message = options.message;
+  request.author = Author();
+  for (const std::string& label : options.labels) {
+    const size_t equals = label.find('=');
+    if (equals == 0 || equals == label.npos) {
+      return Error(ErrorCode::kInvalidArgument,
+                   "malformed label \"" + label + "\": write KEY=VALUE");
+    }
+    request.labels[label.substr(0, equals)] = label.substr(equals + 1);
+  }
+  return request;
+}
+
+Json ToJson(const CommitReport& report) {
+  return {{"snapshot_id", FormatId(report.snapshot)},
+          {"record_id", FormatId(report.record)},
+          {"unchanged", report.unchanged},
+          {"files", report.files},
+          {"bytes", report.bytes},
+          {"files_hashed", report.files_hashed},
+          {"new_objects", report.new_objects},
+          {"new_bytes", report.new_bytes},
+          {"reused_objects", report.reused_objects},
+          {"reused_bytes", report.reused_bytes},
+          {"whole", report.capture.IsWhole()},
+          {"not_captured", cli::ToJson(report.capture)}};
+}
+
+void PrintForPeople(const Output& output, const CommitReport& report) {
+  output.PrintText(FormatId(report.snapshot) + "\n");
+  output.PrintText("  " + Count(report.files, "file") + ", " + FormatBytes(report.bytes));
+  if (report.unchanged) {
+    output.PrintText("; nothing changed\n");
+  } else {
+    output.PrintText("; " + Count(report.new_objects, "new object") + ", " +
+                     FormatBytes(report.new_bytes) + "\n");
+  }
+  PrintOmissions(output, report.capture);
+}
+
+int Run(Session& session, const Options& options) {
+  const Output& output = session.output;
+  const Result<CommitRequest> request = MakeRequest(session, options);
+  if (!request) return output.Fail(request.error());
+  Result<std::unique_ptr<Engine>> engine = session.OpenEngine(options.backend);
+  if (!engine) return output.Fail(engine.error());
+  const Result<CommitReport> report = (*engine)->Commit(*request);
+  if (!report) return output.Fail(report.error());
+  if (options.id_only) {
+    output.PrintText(FormatId(report->snapshot) + "\n");
+  } else if (output.json) {
+    output.PrintJson(ToJson(*report));
+  } else {
+    PrintForPeople(output, *report);
+  }
+  if (report->capture.IsWhole()) return kExitSuccess;
+  for (const OmissionReason reason :
+       {OmissionReason::kUnreadable, OmissionReason::kBadName, OmissionReason::kTorn}) {
+    for (const std::string& path : report->capture[reason].first_paths) {
+      output.Warn("not captured whole (" + std::string(OmissionReasonName(reason)) +
+                  "): " + QuoteName(path));
+    }
+  }
+  return kExitIncomplete;
+}
+
+}  // namespace
+
+void AddCommitCommand(CLI::App* app, Session* session) {
+  CLI::App* command = app->add_subcommand("commit", "Take a snapshot of a folder");
+  auto options = std::make_shared<Options>();
+  AddCommonOptions(command, session);
+  AddGitOption(command, session);
+  command->add_option("-m,--message", options->message, "Why, for the record")->type_name("TEXT");
+  command->add_option("-l,--label", options->labels, "KEY=VALUE for the record (may be repeated)")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+  command->add_flag("--id-only", options->id_only, "Print the bare snapshot id");
+  command->add_option("--backend", options->backend, "What a new store is made of")
+      ->type_name("NAME");
+  command->footer(
+      "Examples:\n"
+      "  helios commit                              snapshot of this folder\n"
+      "  helios commit --work src -m 'before refactoring'\n"
+      "  id=$(helios commit --id-only)              for scripts\n"
+      "Exit codes: 0 done; 3 done, but something could not be captured whole; 14 no space.");
+  command->callback([session, options] { session->run = [=] { return Run(*session, *options); }; });
+}
+
+}  // namespace helios::cli

@@ -1,0 +1,227 @@
+#include "cli/output.h"
+
+#include <cstdio>
+
+namespace helios::cli {
+namespace {
+
+// True if `text` is well-formed UTF-8 (no surrogates, nothing overlong).
+bool IsUtf8(std::string_view text) {
+  for (size_t i = 0; i < text.size();) {
+    const auto lead = static_cast<unsigned char>(text[i]);
+    const size_t length = lead < 0x80 ? 1 : lead >> 5 == 6 ? 2 : lead >> 4 == 14 ? 3 : lead >> 3 == 30 ? 4 : 0;
+    if (length == 0 || i + length > text.size()) return false;
+    uint32_t point = length == 1 ? lead : lead & (0x7fu >> length);
+    for (size_t k = 1; k < length; ++k) {
+      const auto next = static_cast<unsigned char>(text[i + k]);
+      if (next >> 6 != 2) return false;
+      point = point << 6 | (next & 63);
+    }
+    constexpr uint32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};
+    if (point < kLeast[length] || point > 0x10ffff || (point >= 0xd800 && point < 0xe000)) {
+      return false;
+    }
+    i += length;
+  }
+  return true;
+}
+
+std::string Base64(std::string_view bytes) {
+  static constexpr char kDigits[] =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string text;
+  for (size_t i = 0; i < bytes.size(); i += 3) {
+    uint32_t group = 0;
+    for (size_t k = 0; k < 3; ++k) {
+      group = group << 8 | (i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0u);
+    }
+    for (size_t k = 0; k < 4; ++k) {
+      text.push_back(i + k > bytes.size() ? '=' : kDigits[group >> (18 - 6 * k) & 63]);
+    }
+  }
+  return text;
+}
+
+std::string_view CodeName(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kFailed:
+      return "failed";
+    case ErrorCode::kInvalidArgument:
+      return "usage";
+    case ErrorCode::kAmbiguous:
+      return "ambiguous";
+    case ErrorCode::kNotFound:
+      return "not_found";
+    case ErrorCode::kWouldLoseWork:
+      return "would_lose_work";
+    case ErrorCode::kNoStore:
+      return "no_store";
+    case ErrorCode::kBusy:
+      return "busy";
+    case ErrorCode::kCorrupt:
+      return "damaged";
+    case ErrorCode::kMissingObject:
+      return "missing_object";
+    case ErrorCode::kNoSpace:
+      return "no_space";
+    case ErrorCode::kUnsupported:
+      return "unsupported";
+  }
+  return "failed";
+}
+
+std::string Dump(const Json& value) {
+  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace
+
+ExitCode ExitCodeOf(const Error& error) {
+  switch (error.code()) {
+    case ErrorCode::kInvalidArgument:
+    case ErrorCode::kAmbiguous:
+      return kExitUsage;
+    case ErrorCode::kWouldLoseWork:
+      return kExitWouldLoseWork;
+    case ErrorCode::kNoStore:
+      return kExitNoStore;
+    case ErrorCode::kBusy:
+      return kExitBusy;
+    case ErrorCode::kCorrupt:
+      return kExitDamage;
+    case ErrorCode::kMissingObject:
+      return kExitMissingObject;
+    case ErrorCode::kNoSpace:
+      return kExitNoSpace;
+    case ErrorCode::kFailed:
+    case ErrorCode::kNotFound:
+    case ErrorCode::kUnsupported:
+      break;
+  }
+  return kExitFailure;
+}
+
+void Output::PrintJson(const Json& value) const { PrintText(Dump(value) + "\n"); }
+
+void Output::PrintText(std::string_view text) const {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+}
+
+void Output::Warn(const std::string& message) const {
+  if (!quiet) std::fprintf(stderr, "helios: warning: %s\n", message.c_str());
+}
+
+int Output::Fail(const Error& error) const {
+  if (json) {
+    const Json value = {{"error", {{"code", CodeName(error.code())}, {"message", error.message()}}}};
+    std::fprintf(stderr, "%s\n", Dump(value).c_str());
+  } else {
+    std::fprintf(stderr, "helios: %s\n", error.message().c_str());
+  }
+  return ExitCodeOf(error);
+}
+
+void AddPath(Json* object, const std::string& key, const std::string& path) {
+  (*object)[key] = path;
+  if (!IsUtf8(path)) (*object)[key + "_b64"] = Base64(path);
+}
+
+void AddPaths(Json* object, const std::string& key, const std::vector<std::string>& paths) {
+  (*object)[key] = paths;
+  std::vector<std::string> exact;
+  for (const std::string& path : paths) {
+    if (!IsUtf8(path)) exact.push_back(Base64(path));
+  }
+  if (!exact.empty()) (*object)[key + "_b64"] = exact;
+}
+
+std::string QuoteName(std::string_view name) {
+  const bool utf8 = IsUtf8(name);
+  std::string quoted;
+  for (const char c : name) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7f || c == '\\' || (!utf8 && byte >= 0x80)) {
+      char escape[8];
+      std::snprintf(escape, sizeof(escape), c == '\\' ? "\\\\" : "\\x%02x", byte);
+      quoted.append(escape);
+    } else {
+      quoted.push_back(c);
+    }
+  }
+  return quoted;
+}
+
+std::string Count(uint64_t number, std::string_view noun) {
+  std::string text = std::to_string(number) + " " + std::string(noun);
+  if (number != 1) text.push_back('s');
+  return text;
+}
+
+std::string FormatBytes(uint64_t bytes) {
+  static constexpr const char* kUnits[] = {"B", "kB", "MB", "GB", "TB", "PB"};
+  auto value = static_cast<double>(bytes);
+  size_t unit = 0;
+  while (value >= 1000 && unit + 1 < std::size(kUnits)) {
+    value /= 1000;
+    ++unit;
+  }
+  char text[32];
+  std::snprintf(text, sizeof(text), unit == 0 ? "%.0f %s" : "%.1f %s", value, kUnits[unit]);
+  return text;
+}
+
+Json ToJson(const CaptureReport& report) {
+  Json json = Json::object();
+  for (size_t i = 0; i < report.omissions.size(); ++i) {
+    const Omission& omission = report.omissions[i];
+    if (omission.count == 0) continue;
+    Json entry = {{"count", omission.count}};
+    AddPaths(&entry, "paths", omission.first_paths);
+    json[std::string(OmissionReasonName(static_cast<OmissionReason>(i)))] = std::move(entry);
+  }
+  return json;
+}
+
+Json ToJson(const WriteReport& report) {
+  Json json = {{"files", report.files},     {"bytes", report.bytes},
+               {"folders", report.folders}, {"deleted", report.deleted},
+               {"attributes", report.attributes}, {"failed", report.failed}};
+  if (report.failed > 0) AddPaths(&json, "failures", report.first_failures);
+  return json;
+}
+
+void PrintOmissions(const Output& output, const CaptureReport& report) {
+  static constexpr const char* kExplanations[] = {
+      "not captured, special files",      "not captured, ignored",
+      "not captured, Helios store",       "not captured, the folder's own .git",
+      "NOT CAPTURED, unreadable",         "NOT CAPTURED, impossible name",
+      "captured while it kept changing"};
+  static_assert(std::size(kExplanations) == static_cast<size_t>(OmissionReason::kCount));
+  for (size_t i = 0; i < report.omissions.size(); ++i) {
+    const Omission& omission = report.omissions[i];
+    if (omission.count == 0) continue;
+    std::string line = std::string("  ") + kExplanations[i] + ": " + std::to_string(omission.count) + " (";
+    for (size_t k = 0; k < omission.first_paths.size(); ++k) {
+      line += (k > 0 ? ", " : "") + QuoteName(omission.first_paths[k]);
+    }
+    if (omission.count > omission.first_paths.size()) line += ", …";
+    output.PrintText(line + ")\n");
+  }
+}
+
+void PrintFailures(const Output& output, const WriteReport& report) {
+  for (const std::string& failure : report.first_failures) {
+    output.Warn("not done: " + QuoteName(failure));
+  }
+  if (report.failed > report.first_failures.size()) {
+    output.Warn("… and " + std::to_string(report.failed - report.first_failures.size()) + " more");
+  }
+}
+
+void WarnUnmatched(const Output& output, const std::vector<std::string>& patterns) {
+  for (const std::string& pattern : patterns) {
+    output.Warn("the pattern \"" + QuoteName(pattern) + "\" matches nothing");
+  }
+}
+
+}  // namespace helios::cli

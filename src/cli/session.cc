@@ -1,0 +1,155 @@
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <condition_variable>
+#include <cstdlib>
+#include <mutex>
+#include <thread>
+
+#include "cli/command.h"
+#include "cli/store_location.h"
+
+namespace helios::cli {
+namespace {
+
+std::string Environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+}  // namespace
+
+// Shows on a terminal how far a long operation has come; silent for the first second.
+class Session::ProgressDisplay {
+ public:
+  explicit ProgressDisplay(const Progress* progress)
+      : progress_(progress), thread_([this] { Run(); }) {}
+  ~ProgressDisplay() {
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      stopping_ = true;
+    }
+    stop_.notify_one();
+    thread_.join();
+    if (shown_) std::fputs("\r\033[K", stderr);
+  }
+
+ private:
+  void Run() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    auto wait = std::chrono::milliseconds(1000);
+    while (!stop_.wait_for(lock, wait, [this] { return stopping_; })) {
+      wait = std::chrono::milliseconds(200);
+      Show();
+    }
+  }
+
+  void Show() {
+    std::string line = std::string(progress_->phase.load()) + ": ";
+    const uint64_t total = progress_->files_total;
+    line += std::to_string(progress_->files);
+    if (total > 0) line += " of " + std::to_string(total);
+    line += " files, " + FormatBytes(progress_->bytes);
+    std::fprintf(stderr, "\r\033[K%s", line.c_str());
+    shown_ = true;
+  }
+
+  const Progress* progress_;
+  std::mutex mutex_;
+  std::condition_variable stop_;
+  bool stopping_ = false;
+  bool shown_ = false;
+  std::thread thread_;
+};
+
+Workspace Session::MakeWorkspace() const {
+  Workspace workspace;
+  workspace.path = work;
+  workspace.name = workspace_name;
+  workspace.include_git = git == "include";
+  return workspace;
+}
+
+Result<std::unique_ptr<Engine>> Session::OpenEngine(const std::string& create_with) {
+  HELIOS_TRY_ASSIGN(const StoreLocation location,
+                    LocateStore(store, Environment("HELIOS_STORE_DIR"), work));
+  store_rule = location.rule;
+  EngineOptions options;
+  options.store = location.path;
+  options.backends = KnownBackends();
+  options.create_with = create_with;
+  options.threads = threads;
+  options.progress = &progress_;
+  if (const std::string debug = Environment("HELIOS_DEBUG"); !debug.empty() && debug != "0") {
+    options.debug = [](const std::string& line) {
+      std::fprintf(stderr, "helios: debug: %s\n", line.c_str());
+    };
+    options.debug("store " + location.path + " (" + location.rule + ")");
+  }
+  if (!output.quiet && ::isatty(STDERR_FILENO) != 0) {
+    display_ = std::make_shared<ProgressDisplay>(&progress_);
+  }
+  return Engine::Open(std::move(options));
+}
+
+void AddCommonOptions(CLI::App* command, Session* session) {
+  command->add_option("-w,--work", session->work, "The folder to work on (default: this one)")
+      ->type_name("DIR");
+  command->add_option("--store", session->store, "The store to use")->type_name("DIR");
+  command
+      ->add_option("--workspace", session->workspace_name,
+                   "Know the folder by this name instead of its path")
+      ->type_name("NAME");
+  command->add_option("-j", session->threads, "Number of threads (default: one per processor)")
+      ->type_name("N")
+      ->check(CLI::Range(1u, 256u));
+  command->add_flag("-q,--quiet", session->output.quiet, "No progress and no warnings");
+  command->add_flag_callback(
+      "--json", [session] { session->output.json = true; }, "Print JSON");
+  command->add_flag_callback(
+      "--text", [session] { session->output.json = false; }, "Print text for people");
+  command
+      ->add_option_function<std::string>(
+          "--color",
+          [session](const std::string& when) {
+            if (when != "auto") session->output.color = when == "always";
+          },
+          "always, never or auto")
+      ->type_name("WHEN")
+      ->check(CLI::IsMember({"always", "never", "auto"}));
+}
+
+void AddGitOption(CLI::App* command, Session* session) {
+  command
+      ->add_option("--git", session->git,
+                   "The folder's own .git: exclude (default) or include it")
+      ->type_name("HOW")
+      ->check(CLI::IsMember({"include", "exclude"}));
+}
+
+void AddSelectionOptions(CLI::App* command, Selection* selection) {
+  command
+      ->add_option("-i,--include", selection->includes,
+                   "Only paths that match this gitignore pattern (may be repeated)")
+      ->type_name("GLOB")
+      ->allow_extra_args(false);
+  command
+      ->add_option("-x,--exclude", selection->excludes,
+                   "No paths that match this gitignore pattern (may be repeated; wins)")
+      ->type_name("GLOB")
+      ->allow_extra_args(false);
+}
+
+Result<std::string> OneId(const std::string& option, std::vector<std::string>* positional,
+                          std::string_view what) {
+  if (!option.empty()) return option;
+  if (positional->empty()) {
+    return Error(ErrorCode::kInvalidArgument, "missing " + std::string(what));
+  }
+  std::string first = std::move(positional->front());
+  positional->erase(positional->begin());
+  return first;
+}
+
+}  // namespace helios::cli

@@ -1,0 +1,131 @@
+#include "engine/commit_writer.h"
+#include "engine/engine_state.h"
+#include "object/hash.h"
+
+namespace helios {
+namespace {
+
+// How often a commit that others overtake in the same workspace tries again.
+constexpr int kAppendAttemptsMax = 32;
+
+Record MakeRecord(const CommitRequest& request, const OpenWorkspace& workspace,
+                  const ScanResult& scan, const std::optional<Operation>& latest) {
+  Record record;
+  record.snapshot = scan.root.tree;
+  record.attributes = scan.root.attributes;
+  record.totals = scan.root.totals;
+  if (latest) record.parents.push_back(latest->record);
+  record.time = Now();
+  record.author = request.author;
+  record.workspace = request.workspace.name.empty() ? workspace.real_path : request.workspace.name;
+  record.message = request.message;
+  record.labels = request.labels;
+  record.torn = scan.report[OmissionReason::kTorn].count > 0;
+  return record;
+}
+
+Operation MakeOperation(const OpenWorkspace& workspace, const Record& record, const RecordId& id,
+                        const std::optional<Operation>& latest) {
+  Operation operation;
+  operation.kind = OperationKind::kCommit;
+  operation.time = record.time;
+  operation.workspace = workspace.key;
+  operation.record = id;
+  if (latest) operation.replaced = latest->record;
+  operation.snapshot = record.snapshot;
+  operation.attributes = record.attributes;
+  operation.device = workspace.status.device;
+  operation.inode = workspace.status.inode;
+  operation.path = workspace.real_path;
+  return operation;
+}
+
+Result<void> CheckRequest(const CommitRequest& request) {
+  bool fits = request.message.size() <= kRecordTextBytesMax &&
+              request.author.size() <= kRecordTextBytesMax &&
+              request.labels.size() <= kRecordLabelsMax;
+  for (const auto& [key, value] : request.labels) {
+    fits = fits && !key.empty() && key.size() <= kRecordTextBytesMax &&
+           value.size() <= kRecordTextBytesMax;
+  }
+  if (fits) return {};
+  return Error(ErrorCode::kInvalidArgument,
+               "message and labels may have at most 64 KiB each, and there may be 256 labels");
+}
+
+}  // namespace
+
+Result<CommitReport> Engine::Commit(const CommitRequest& request) {
+  State& state = *state_;
+  HELIOS_TRY(CheckRequest(request));
+  CommitReport report;
+  {
+    const LatencyTimer timer(&state.metrics, Latency::kCommit);
+    HELIOS_TRY_ASSIGN(const OpenWorkspace workspace,
+                      state.OpenWorkspaceRoot(request.workspace, false));
+    HELIOS_TRY_ASSIGN(const FileLock lock, state.LockShared());
+    const std::optional<StatIndex> index = state.LoadIndex(workspace, request.workspace);
+    CommitWriter writer([&state] { return state.Store(); }, state.threads);
+    HELIOS_TRY_ASSIGN(
+        const std::unique_ptr<ScanResult> scan,
+        state.Scan(workspace, request.workspace, index,
+                   [&writer](unsigned worker, const ObjectKey& key, ByteView bytes) {
+                     return writer.Put(worker, key, bytes);
+                   }));
+    report.snapshot = scan->root.tree;
+    report.files = scan->root.totals.files;
+    report.bytes = scan->root.totals.bytes;
+    report.capture = scan->report;
+
+    state.SetPhase("writing");
+    const auto is_unchanged = [&](const std::optional<Operation>& latest) {
+      return latest && latest->snapshot == scan->root.tree &&
+             latest->attributes == scan->root.attributes && request.message.empty() &&
+             request.labels.empty() && scan->report[OmissionReason::kTorn].count == 0;
+    };
+    // Contents and trees, the record, the operation: each is durable before the next is visible.
+    for (int attempt = 0;; ++attempt) {
+      HELIOS_TRY_ASSIGN(const std::optional<Operation> latest, state.log.Latest(workspace.key));
+      if (is_unchanged(latest)) {
+        report.unchanged = true;
+        report.record = latest->record;
+        break;
+      }
+      if (attempt == kAppendAttemptsMax) {
+        return Error(ErrorCode::kBusy, "busy: other processes keep committing " +
+                                           workspace.real_path);
+      }
+      const Record record = MakeRecord(request, workspace, *scan, latest);
+      const Bytes bytes = EncodeRecord(record);
+      report.record = {HashObject(ObjectKind::kRecord, bytes)};
+      HELIOS_TRY(writer.Put(0, report.record, bytes));
+      HELIOS_TRY(writer.Publish());
+      HELIOS_TRY_ASSIGN(ObjectStore* store, state.Store());
+      HELIOS_TRY(store->Sync());
+      HELIOS_TRY_ASSIGN(const bool appended, state.log.Append(MakeOperation(
+                                                 workspace, record, report.record, latest)));
+      if (appended) break;
+    }
+    // Last, so that it never speaks of objects that are not there.
+    if (scan->index_is_stale || !index) state.SaveIndex(workspace, request.workspace, scan.get());
+    report.new_objects = writer.new_objects();
+    report.new_bytes = writer.new_bytes();
+    report.reused_objects = writer.reused_objects();
+    report.reused_bytes = writer.reused_bytes();
+    if (!report.unchanged && report.new_objects > 0) {
+      HELIOS_TRY_ASSIGN(ObjectStore* store, state.Store());
+      const Result<void> maintained = store->Maintain();
+      if (!maintained) state.Debug("packs not merged: " + maintained.error().message());
+    }
+  }
+  state.metrics.Add(Counter::kCommits);
+  if (report.unchanged) state.metrics.Add(Counter::kCommitsUnchanged);
+  state.metrics.Add(Counter::kNewObjects, report.new_objects);
+  state.metrics.Add(Counter::kNewBytes, report.new_bytes);
+  state.metrics.Add(Counter::kReusedObjects, report.reused_objects);
+  state.metrics.Add(Counter::kReusedBytes, report.reused_bytes);
+  state.FlushMetrics();
+  return report;
+}
+
+}  // namespace helios

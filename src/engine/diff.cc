@@ -1,0 +1,64 @@
+#include "engine/engine_state.h"
+#include "vst/tree_diff.h"
+
+namespace helios {
+namespace {
+
+DiffEntry ToDiffEntry(const TreeChange& change) {
+  DiffEntry entry;
+  entry.path = change.path;
+  switch (change.kind) {
+    case ChangeKind::kAdded:
+      entry.kind = DiffEntry::Kind::kAdded;
+      break;
+    case ChangeKind::kChanged:
+      entry.kind = DiffEntry::Kind::kChanged;
+      break;
+    case ChangeKind::kDeleted:
+      entry.kind = DiffEntry::Kind::kDeleted;
+      break;
+  }
+  if (change.before) {
+    entry.type_before = EntryKindName(change.before->kind);
+    entry.size_before = change.before->size;
+  }
+  if (change.after) {
+    entry.type_after = EntryKindName(change.after->kind);
+    entry.size_after = change.after->size;
+  }
+  return entry;
+}
+
+}  // namespace
+
+Result<DiffReport> Engine::Diff(const DiffRequest& request) {
+  State& state = *state_;
+  HELIOS_TRY_ASSIGN(const Selector selector, Selector::Parse(request.selection.includes,
+                                                             request.selection.excludes));
+  HELIOS_TRY_ASSIGN(const FileLock lock, state.LockShared());
+  const std::string key = state.KeyOf(request.workspace);
+  HELIOS_TRY_ASSIGN(const ResolvedRecord from, state.Resolve(request.from, key));
+  HELIOS_TRY_ASSIGN(const ResolvedRecord to, state.Resolve(request.to, key));
+  HELIOS_TRY_ASSIGN(ObjectStore* store, state.Store());
+
+  DiffReport report;
+  report.from = from.record.snapshot;
+  report.to = to.record.snapshot;
+  const TreeDiffFilter filter{
+      [&](std::string_view path, bool is_directory) { return selector.Selects(path, is_directory); },
+      [&](std::string_view path) { return selector.MaySelectBelow(path); }};
+  HELIOS_TRY(DiffTrees(TreeReader(store), report.from, report.to, filter,
+                       [&](const TreeChange& change) -> Result<void> {
+                         report.entries.push_back(ToDiffEntry(change));
+                         if (change.kind == ChangeKind::kAdded) ++report.added;
+                         if (change.kind == ChangeKind::kChanged) ++report.changed;
+                         if (change.kind == ChangeKind::kDeleted) ++report.deleted;
+                         return {};
+                       }));
+  // Only what differs was looked at, so a pattern that matched nothing is no news.
+  state.metrics.Add(Counter::kDiffs);
+  state.FlushMetrics();
+  return report;
+}
+
+}  // namespace helios

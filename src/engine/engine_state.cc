@@ -1,0 +1,156 @@
+#include "engine/engine_state.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <ctime>
+#include <filesystem>
+
+#include "base/thread_pool.h"
+#include "store/decorators.h"
+#include "store/metrics_file.h"
+
+namespace helios {
+namespace {
+
+constexpr auto kStoreLockWait = std::chrono::seconds(60);
+constexpr char kIndexFile[] = "index";
+
+}  // namespace
+
+Timestamp Now() {
+  timespec now;
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return {now.tv_sec, static_cast<uint32_t>(now.tv_nsec)};
+}
+
+Result<Fd> Duplicate(const Fd& fd) {
+  const int copy = ::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0);
+  if (copy < 0) return Error::FromErrno(errno, "duplicate", "a descriptor");
+  return Fd(copy);
+}
+
+Engine::State::State(EngineOptions engine_options, Backend store_backend)
+    : options(std::move(engine_options)),
+      paths{options.store},
+      backend(std::move(store_backend)),
+      threads(ResolveThreadCount(options.threads)),
+      cache(options.l1_bytes_max, &metrics),
+      log(paths.OperationLog(), paths.Workspaces()) {}
+
+Result<ObjectStore*> Engine::State::Store() {
+  MutexLock lock(mutex_);
+  if (store_ == nullptr) {
+    HELIOS_TRY_ASSIGN(std::unique_ptr<ObjectStore> store,
+                      backend.open(paths.BackendFolder(backend.name)));
+    store = std::make_unique<CountingStore>(std::move(store), &metrics);
+    store = std::make_unique<VerifyingStore>(std::move(store));
+    store_ = std::make_unique<CachedStore>(std::move(store), &cache, &metrics);
+  }
+  return store_.get();
+}
+
+Result<OpenWorkspace> Engine::State::OpenWorkspaceRoot(const Workspace& workspace,
+                                                       bool create) const {
+  OpenWorkspace open;
+  if (create) {
+    std::error_code failure;
+    std::filesystem::create_directories(workspace.path, failure);
+    // What is wrong shows when it is opened.
+  }
+  HELIOS_TRY_ASSIGN(open.root, OpenAt(AT_FDCWD, workspace.path, O_RDONLY | O_DIRECTORY));
+  const StatusOrErrno status = StatusOf(open.root.get());
+  if (status.os_error != 0) return Error::FromErrno(status.os_error, "stat", workspace.path);
+  open.status = status.status;
+  open.real_path = std::filesystem::weakly_canonical(workspace.path).string();
+  open.key = KeyOf(workspace);
+  return open;
+}
+
+std::string Engine::State::KeyOf(const Workspace& workspace) const {
+  if (!workspace.name.empty()) return WorkspaceKey("name:" + workspace.name);
+  std::error_code failure;
+  const std::filesystem::path real = std::filesystem::weakly_canonical(workspace.path, failure);
+  return WorkspaceKey(failure ? workspace.path : real.string());
+}
+
+Result<FileLock> Engine::State::LockShared() const {
+  return FileLock::Acquire(paths.Lock(), FileLock::Mode::kShared, kStoreLockWait);
+}
+
+Result<ResolvedRecord> Engine::State::Resolve(const std::string& id,
+                                              const std::string& workspace_key) {
+  HELIOS_TRY_ASSIGN(ObjectStore* store, Store());
+  return ResolveId(store, log, workspace_key, id);
+}
+
+IndexHeader Engine::State::ExpectedIndex(const OpenWorkspace& workspace,
+                                         const Workspace& request) const {
+  IndexHeader header{};
+  header.include_git = request.include_git ? 1 : 0;
+  header.epoch = 0;  // rises with the first collection
+  header.device = workspace.status.device;
+  header.inode = workspace.status.inode;
+  return header;
+}
+
+std::optional<StatIndex> Engine::State::LoadIndex(const OpenWorkspace& workspace,
+                                                  const Workspace& request) const {
+  return StatIndex::Load(paths.Workspaces() + "/" + workspace.key + "/" + kIndexFile,
+                         ExpectedIndex(workspace, request));
+}
+
+void Engine::State::SaveIndex(const OpenWorkspace& workspace, const Workspace& request,
+                              ScanResult* scan) const {
+  IndexHeader header = ExpectedIndex(workspace, request);
+  Bytes body = scan->MakeIndex(&header);
+  const Result<std::string> folder = log.WorkspaceFolder(workspace.key);
+  if (!folder) return;
+  const Result<void> saved = StatIndex::Save(*folder, kIndexFile, std::move(body), header);
+  if (!saved) Debug("stat index not written: " + saved.error().message());
+}
+
+Result<std::unique_ptr<ScanResult>> Engine::State::Scan(const OpenWorkspace& workspace,
+                                                        const Workspace& request,
+                                                        const std::optional<StatIndex>& index,
+                                                        ObjectSink sink) {
+  struct stat store_status {};
+  if (::stat(paths.root.c_str(), &store_status) != 0) {
+    return Error::FromErrno(errno, "stat", paths.root);
+  }
+  SetPhase("scanning");
+  ScanOptions scan;
+  scan.threads = threads;
+  scan.include_git = request.include_git;
+  scan.index = index ? &*index : nullptr;
+  scan.sink = std::move(sink);
+  scan.progress = options.progress;
+  scan.metrics = &metrics;
+  HELIOS_TRY_ASSIGN(Fd root, Duplicate(workspace.root));
+  Result<std::unique_ptr<ScanResult>> result = ScanWorkspace(std::move(root), scan);
+  if (!result) return std::move(result).error().WithContext(workspace.real_path);
+  return result;
+}
+
+WriteOptions Engine::State::MakeWriteOptions(const Selector& selector) const {
+  WriteOptions write;
+  write.threads = threads;
+  write.selector = &selector;
+  write.progress = options.progress;
+  return write;
+}
+
+void Engine::State::FlushMetrics() {
+  const Metrics delta = metrics.Take();
+  if (delta == Metrics()) return;
+  const Result<void> added = AddToMetricsFile(paths.Metrics(), delta);
+  if (!added) Debug("statistics not added: " + added.error().message());
+}
+
+void Engine::State::SetPhase(const char* phase) const {
+  if (options.progress != nullptr) options.progress->phase = phase;
+}
+
+}  // namespace helios

@@ -1,0 +1,84 @@
+// What every operation of the engine shares.
+#ifndef HELIOS_ENGINE_ENGINE_STATE_H_
+#define HELIOS_ENGINE_ENGINE_STATE_H_
+
+#include <memory>
+#include <string>
+
+#include "base/metrics_recorder.h"
+#include "base/mutex.h"
+#include "helios/engine.h"
+#include "history/id_resolver.h"
+#include "history/operation_log.h"
+#include "store/object_cache.h"
+#include "store/store_root.h"
+#include "worktree/pattern.h"
+#include "worktree/scan.h"
+#include "worktree/tree_writer.h"
+
+namespace helios {
+
+// A workspace that was found and opened.
+struct OpenWorkspace {
+  std::string real_path;
+  std::string key;
+  Fd root;
+  FileStatus status;
+};
+
+class Engine::State {
+ public:
+  State(EngineOptions options, Backend backend);
+
+  // The stack L1 → verify → count → backend, opened when it is first needed.
+  Result<ObjectStore*> Store() HELIOS_EXCLUDES(mutex_);
+
+  Result<OpenWorkspace> OpenWorkspaceRoot(const Workspace& workspace, bool create) const;
+  // The key alone: for resolving "@".
+  std::string KeyOf(const Workspace& workspace) const;
+
+  // Held for as long as an operation relies on the store's objects.
+  Result<FileLock> LockShared() const;
+
+  Result<ResolvedRecord> Resolve(const std::string& id, const std::string& workspace_key);
+
+  // Scans with the workspace's stat index. `index` must outlive the result.
+  Result<std::unique_ptr<ScanResult>> Scan(const OpenWorkspace& workspace,
+                                           const Workspace& request,
+                                           const std::optional<StatIndex>& index, ObjectSink sink);
+  std::optional<StatIndex> LoadIndex(const OpenWorkspace& workspace, const Workspace& request) const;
+  // Best effort: the index is a cache.
+  void SaveIndex(const OpenWorkspace& workspace, const Workspace& request, ScanResult* scan) const;
+
+  WriteOptions MakeWriteOptions(const Selector& selector) const;
+
+  // Adds what this process counted to the store. Best effort: figures never fail an operation.
+  void FlushMetrics();
+  void Debug(const std::string& line) const {
+    if (options.debug) options.debug(line);
+  }
+  void SetPhase(const char* phase) const;
+
+  const EngineOptions options;
+  const StorePaths paths;
+  const Backend backend;
+  const unsigned threads;
+  MetricsRecorder metrics;
+  ObjectCache cache;
+  const OperationLog log;
+
+ private:
+  IndexHeader ExpectedIndex(const OpenWorkspace& workspace, const Workspace& request) const;
+
+  Mutex mutex_;
+  std::unique_ptr<ObjectStore> store_ HELIOS_GUARDED_BY(mutex_);
+};
+
+// Wall-clock time as records and operations carry it.
+Timestamp Now();
+// A copy of a descriptor for someone who will close it.
+Result<Fd> Duplicate(const Fd& fd);
+
+}  // namespace helios
+
+#endif  // HELIOS_ENGINE_ENGINE_STATE_H_

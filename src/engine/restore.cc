@@ -1,0 +1,110 @@
+#include "engine/engine_state.h"
+#include "worktree/restore_plan.h"
+
+namespace helios {
+namespace {
+
+constexpr size_t kPathsInMessageMax = 20;
+
+std::string ListPaths(const std::vector<std::string>& paths) {
+  std::string list;
+  for (size_t i = 0; i < paths.size() && i < kPathsInMessageMax; ++i) list += "\n  " + paths[i];
+  if (paths.size() > kPathsInMessageMax) {
+    list += "\n  … and " + std::to_string(paths.size() - kPathsInMessageMax) + " more";
+  }
+  return list;
+}
+
+Result<void> CheckPlan(const RestorePlan& plan, const RestoreRequest& request) {
+  if (request.dry_run) return {};
+  if (!plan.obstacles.empty()) {
+    return Error(ErrorCode::kWouldLoseWork,
+                 "refused: files that Helios does not capture are in the way; move them first:" +
+                     ListPaths(plan.obstacles));
+  }
+  if (!plan.conflicts.empty() && !request.force) {
+    return Error(ErrorCode::kWouldLoseWork,
+                 "refused: no snapshot of this folder holds the present content of these files, "
+                 "and restoring would overwrite or delete it; commit first, or give --force to "
+                 "lose it:" +
+                     ListPaths(plan.conflicts));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<RestoreReport> Engine::Restore(const RestoreRequest& request) {
+  State& state = *state_;
+  HELIOS_TRY_ASSIGN(const Selector selector, Selector::Parse(request.selection.includes,
+                                                             request.selection.excludes));
+  RestoreReport report;
+  {
+    const LatencyTimer timer(&state.metrics, Latency::kRestore);
+    HELIOS_TRY_ASSIGN(const FileLock lock, state.LockShared());
+    HELIOS_TRY_ASSIGN(const ResolvedRecord target,
+                      state.Resolve(request.id, state.KeyOf(request.workspace)));
+    HELIOS_TRY_ASSIGN(OpenWorkspace workspace,
+                      state.OpenWorkspaceRoot(request.workspace, !request.dry_run));
+    HELIOS_TRY_ASSIGN(ObjectStore* store, state.Store());
+    const std::optional<StatIndex> index = state.LoadIndex(workspace, request.workspace);
+    const auto store_nothing = [](unsigned, const ObjectKey&, ByteView) { return Result<void>(); };
+    HELIOS_TRY_ASSIGN(const std::unique_ptr<ScanResult> scan,
+                      state.Scan(workspace, request.workspace, index, store_nothing));
+    HELIOS_TRY_ASSIGN(const std::optional<Operation> latest, state.log.Latest(workspace.key));
+    std::optional<TreeId> baseline;
+    if (latest) baseline = latest->snapshot;
+
+    RestorePlanOptions plan_options;
+    plan_options.force = request.force;
+    plan_options.delete_untracked = request.delete_untracked;
+    if (!selector.SelectsEverything()) plan_options.selector = &selector;
+    HELIOS_TRY_ASSIGN(
+        const RestorePlan plan,
+        PlanRestore(TreeReader(store), scan->root_directory, baseline, target.record.snapshot,
+                    target.record.attributes, plan_options));
+    report.snapshot = target.record.snapshot;
+    report.record = target.id;
+    report.created = plan.created;
+    report.replaced = plan.replaced;
+    report.deleted = plan.deleted;
+    report.kept_untracked = plan.kept_untracked;
+    report.conflicts = plan.conflicts;
+    report.conflicts.insert(report.conflicts.end(), plan.obstacles.begin(), plan.obstacles.end());
+    report.unmatched_patterns = selector.UnmatchedPatterns();
+    HELIOS_TRY(CheckPlan(plan, request));
+    if (request.dry_run) return report;
+
+    state.SetPhase("restoring");
+    if (plan.has_work) {
+      HELIOS_TRY_ASSIGN(Fd root, Duplicate(workspace.root));
+      HELIOS_TRY_ASSIGN(report.written, ApplyRestorePlan(store, std::move(root), plan,
+                                                         state.MakeWriteOptions(selector)));
+    }
+    if (selector.SelectsEverything() && (!latest || latest->record != target.id)) {
+      Operation operation;
+      operation.kind = OperationKind::kRestore;
+      operation.time = Now();
+      operation.workspace = workspace.key;
+      operation.record = target.id;
+      if (latest) operation.replaced = latest->record;
+      operation.snapshot = target.record.snapshot;
+      operation.attributes = target.record.attributes;
+      operation.device = workspace.status.device;
+      operation.inode = workspace.status.inode;
+      operation.path = workspace.real_path;
+      HELIOS_TRY_ASSIGN(const bool appended, state.log.Append(operation));
+      if (!appended) {
+        return Error(ErrorCode::kBusy, "the files were restored, but another process committed or "
+                                       "restored " + workspace.real_path + " meanwhile");
+      }
+    }
+  }
+  state.metrics.Add(Counter::kRestores);
+  state.metrics.Add(Counter::kFilesWritten, report.written.files);
+  state.metrics.Add(Counter::kBytesWritten, report.written.bytes);
+  state.FlushMetrics();
+  return report;
+}
+
+}  // namespace helios

@@ -1,0 +1,28 @@
+#include <unordered_set>
+
+#include "engine/engine_state.h"
+#include "store/metrics_file.h"
+
+namespace helios {
+
+Result<StatisticsReport> Engine::Statistics() {
+  State& state = *state_;
+  StatisticsReport report;
+  report.store = state.paths.root;
+  report.backend = state.backend.name;
+  state.FlushMetrics();
+  HELIOS_TRY_ASSIGN(report.all, ReadMetricsFile(state.paths.Metrics()));
+  HELIOS_TRY_ASSIGN(ObjectStore* store, state.Store());
+  HELIOS_TRY_ASSIGN(report.totals, store->Totals());
+  std::unordered_set<Digest, DigestHash> snapshots;
+  HELIOS_TRY(state.log.ForEach([&](const Operation& operation) {
+    ++report.operations;
+    snapshots.insert(operation.snapshot.digest);
+  }));
+  report.snapshots = snapshots.size();
+  report.l1_items = state.cache.items();
+  report.l1_bytes = state.cache.bytes();
+  return report;
+}
+
+}  // namespace helios

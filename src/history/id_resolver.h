@@ -1,0 +1,31 @@
+// From what users write to a record: full ids, prefixes, "@" and "@~N".
+#ifndef HELIOS_HISTORY_ID_RESOLVER_H_
+#define HELIOS_HISTORY_ID_RESOLVER_H_
+
+#include <string>
+#include <string_view>
+
+#include "helios/object_store.h"
+#include "history/operation_log.h"
+#include "object/record.h"
+
+namespace helios {
+
+struct ResolvedRecord {
+  RecordId id;
+  Record record;
+};
+
+// Loads and checks a record. Errors: kMissingObject, kCorrupt.
+Result<Record> LoadRecord(ObjectStore* store, const RecordId& id);
+
+// What `text` names, seen from a workspace: a snapshot id or record id or a prefix of either with at
+// least four hex digits, with or without "blake3:"; "@" for where the workspace stands, "@~N" for the
+// N-th record before. A snapshot stands for the newest record of this workspace that has it, else for
+// the newest in the store. Errors: kNotFound, kAmbiguous (listing what it could be), kInvalidArgument.
+Result<ResolvedRecord> ResolveId(ObjectStore* store, const OperationLog& log,
+                                 const std::string& workspace, std::string_view text);
+
+}  // namespace helios
+
+#endif  // HELIOS_HISTORY_ID_RESOLVER_H_

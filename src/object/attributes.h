@@ -1,0 +1,58 @@
+// Attributes: how one directory lay on disk. A second Merkle tree beside the content tree: one object
+// per tree object, items in the tree's order and pages, without names. docs/format.md is normative.
+#ifndef HELIOS_OBJECT_ATTRIBUTES_H_
+#define HELIOS_OBJECT_ATTRIBUTES_H_
+
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "helios/ids.h"
+#include "helios/result.h"
+
+namespace helios {
+
+// A point in time as file systems keep it.
+struct Timestamp {
+  int64_t seconds = 0;       // since 1970-01-01 00:00:00 UTC
+  uint32_t nanoseconds = 0;  // 0 to 999,999,999
+  friend auto operator<=>(const Timestamp&, const Timestamp&) = default;
+};
+
+struct FileAttributes {
+  uint16_t mode = 0;  // the twelve permission bits
+  Timestamp mtime;
+  friend bool operator==(const FileAttributes&, const FileAttributes&) = default;
+};
+
+// One item of level 0: a file's or symlink's own attributes, or the attributes object of a
+// subdirectory.
+struct AttributesEntry {
+  bool is_directory = false;
+  FileAttributes attributes;   // where !is_directory
+  AttributesId directory;      // where is_directory
+  friend bool operator==(const AttributesEntry&, const AttributesEntry&) = default;
+};
+
+struct AttributesPage {
+  // The directory's own attributes: present in its top page only.
+  std::optional<FileAttributes> own;
+  uint8_t level = 0;
+  std::vector<AttributesEntry> entries;  // level 0
+  std::vector<AttributesId> pages;       // other levels
+  friend bool operator==(const AttributesPage&, const AttributesPage&) = default;
+};
+
+Bytes EncodeAttributesPage(const AttributesPage& page);
+// Errors: kCorrupt for anything but a canonical encoding, with the reason.
+Result<AttributesPage> DecodeAttributesPage(ByteView bytes);
+
+// The parts that EncodeAttributesPage strings together.
+Bytes AttributesPageHeader(const std::optional<FileAttributes>& own, uint8_t level,
+                           size_t item_count);
+void AppendAttributesEntry(const AttributesEntry& entry, Bytes* out);
+
+}  // namespace helios
+
+#endif  // HELIOS_OBJECT_ATTRIBUTES_H_

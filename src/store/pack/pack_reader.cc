@@ -1,0 +1,167 @@
+#include "store/pack/pack_reader.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "base/codec.h"
+#include "object/hash.h"
+
+namespace helios::pack {
+
+Error PackReader::Damaged(std::string_view reason) const {
+  return Error(ErrorCode::kCorrupt, "pack " + path_ + " is damaged: " + std::string(reason));
+}
+
+Result<std::shared_ptr<PackReader>> PackReader::Open(const std::string& folder,
+                                                     const std::string& name) {
+  std::shared_ptr<PackReader> pack(new PackReader(folder, name));
+  HELIOS_TRY_ASSIGN(pack->fd_, OpenAt(AT_FDCWD, pack->path_, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
+  struct stat status;
+  if (::fstat(pack->fd_.get(), &status) != 0) {
+    return Error::FromErrno(errno, "stat", pack->path_);
+  }
+  if (!S_ISREG(status.st_mode)) return pack->Damaged("not a regular file");
+  pack->file_bytes_ = static_cast<uint64_t>(status.st_size);
+  HELIOS_TRY(pack->ReadTables());
+  HELIOS_TRY(pack->CheckTables());
+  return pack;
+}
+
+Result<void> PackReader::ReadTables() {
+  if (file_bytes_ < sizeof(PackHeader) + sizeof(PackFooter)) return Damaged("too short");
+  PackHeader header;
+  HELIOS_TRY(ReadExactlyAt(fd_.get(), &header, sizeof(header), 0, path_));
+  if (std::memcmp(header.magic, kPackMagic, sizeof(kPackMagic)) != 0) {
+    return Damaged("it does not begin as a pack");
+  }
+  if (header.version != kPackVersion) {
+    return Error(ErrorCode::kUnsupported, "pack " + path_ + " has version " +
+                                              std::to_string(header.version) +
+                                              ", which this build does not know");
+  }
+  const uint64_t footer_offset = file_bytes_ - sizeof(PackFooter);
+  HELIOS_TRY(ReadExactlyAt(fd_.get(), &footer_, sizeof(footer_), footer_offset, path_));
+  if (std::memcmp(footer_.magic, kFooterMagic, sizeof(kFooterMagic)) != 0 ||
+      footer_.check != Checksum64({reinterpret_cast<const char*>(&footer_),
+                                   offsetof(PackFooter, check)})) {
+    return Damaged("its footer is not whole");
+  }
+  if (footer_.bucket_bits > kBucketBitsMax) return Damaged("impossible bucket count");
+  const uint64_t table_bytes = uint64_t{footer_.frame_count} * sizeof(FrameRef) +
+                               (sizeof(BucketRef) << footer_.bucket_bits);
+  const uint64_t entry_bytes = uint64_t{footer_.object_count} * sizeof(IndexEntry);
+  if (footer_.index_offset > footer_offset ||
+      footer_offset - footer_.index_offset != table_bytes + entry_bytes) {
+    return Damaged("its index has an impossible size");
+  }
+  Bytes tables(static_cast<size_t>(table_bytes), '\0');
+  HELIOS_TRY(
+      ReadExactlyAt(fd_.get(), tables.data(), tables.size(), footer_.index_offset, path_));
+  if (Checksum64(tables) != footer_.table_check) return Damaged("the check of its index differs");
+  frames_.resize(footer_.frame_count);
+  buckets_.resize(size_t{1} << footer_.bucket_bits);
+  const size_t frame_bytes = frames_.size() * sizeof(FrameRef);
+  std::memcpy(static_cast<void*>(frames_.data()), tables.data(), frame_bytes);
+  std::memcpy(static_cast<void*>(buckets_.data()), tables.data() + frame_bytes,
+              tables.size() - frame_bytes);
+  MutexLock lock(mutex_);
+  loaded_.resize(buckets_.size());
+  return {};
+}
+
+// A check only proves that the tables are as they were written, not that a sane writer wrote them.
+Result<void> PackReader::CheckTables() const {
+  for (const FrameRef& frame : frames_) {
+    if (frame.offset > footer_.index_offset ||
+        frame.length > footer_.index_offset - frame.offset ||
+        frame.raw_length > kFrameRawBytesMax) {
+      return Damaged("a frame lies outside of it");
+    }
+  }
+  uint64_t first = 0;
+  for (const BucketRef& bucket : buckets_) {
+    if (bucket.first != first) return Damaged("its buckets do not join");
+    first += bucket.count;
+  }
+  if (first != footer_.object_count) return Damaged("its buckets miss objects");
+  return {};
+}
+
+Result<const std::vector<IndexEntry>*> PackReader::LoadBucket(uint32_t bucket) {
+  if (loaded_[bucket] == nullptr) {
+    const BucketRef& ref = buckets_[bucket];
+    auto entries = std::make_unique<std::vector<IndexEntry>>(ref.count);
+    const size_t size = ref.count * sizeof(IndexEntry);
+    const uint64_t offset = footer_.index_offset + frames_.size() * sizeof(FrameRef) +
+                            buckets_.size() * sizeof(BucketRef) +
+                            uint64_t{ref.first} * sizeof(IndexEntry);
+    HELIOS_TRY(ReadExactlyAt(fd_.get(), entries->data(), size, offset, path_));
+    if (Checksum64({reinterpret_cast<const char*>(entries->data()), size}) != ref.check) {
+      return Damaged("the check of index bucket " + std::to_string(bucket) + " differs");
+    }
+    for (const IndexEntry& entry : *entries) {
+      if (entry.frame >= frames_.size() || entry.offset > frames_[entry.frame].raw_length ||
+          entry.length > frames_[entry.frame].raw_length - entry.offset) {
+        return Damaged("an index entry lies outside of its frame");
+      }
+    }
+    loaded_[bucket] = std::move(entries);
+  }
+  return loaded_[bucket].get();
+}
+
+Result<std::optional<Location>> PackReader::Find(const ObjectKey& key) {
+  const std::vector<IndexEntry>* entries = nullptr;
+  {
+    MutexLock lock(mutex_);
+    HELIOS_TRY_ASSIGN(entries, LoadBucket(BucketOf(key.digest.bytes.data(), footer_.bucket_bits)));
+  }
+  const auto before = [](const IndexEntry& entry, const ObjectKey& wanted) {
+    const int order = std::memcmp(entry.id, wanted.digest.bytes.data(), sizeof(entry.id));
+    return order != 0 ? order < 0 : entry.kind < static_cast<uint8_t>(wanted.kind);
+  };
+  const auto it = std::lower_bound(entries->begin(), entries->end(), key, before);
+  if (it == entries->end() || it->kind != static_cast<uint8_t>(key.kind) ||
+      std::memcmp(it->id, key.digest.bytes.data(), sizeof(it->id)) != 0) {
+    return std::optional<Location>();
+  }
+  return std::optional<Location>({it->frame, it->offset, it->length});
+}
+
+Result<Bytes> PackReader::ReadRawFrame(uint32_t frame) const {
+  const FrameRef& ref = frames_[frame];
+  Bytes bytes(ref.length, '\0');
+  HELIOS_TRY(ReadExactlyAt(fd_.get(), bytes.data(), bytes.size(), ref.offset, path_));
+  return bytes;
+}
+
+Result<DecodedFrame> PackReader::ReadFrame(uint32_t frame) const {
+  HELIOS_TRY_ASSIGN(const Bytes bytes, ReadRawFrame(frame));
+  Result<DecodedFrame> decoded = DecodeFrame(bytes);
+  if (!decoded || decoded->raw_length != frames_[frame].raw_length) {
+    const std::string reason =
+        decoded ? "frame and index disagree" : std::string(decoded.error().message());
+    const ErrorCode code = decoded ? ErrorCode::kCorrupt : decoded.error().code();
+    return Error(code, "pack " + path_ + " is damaged at offset " +
+                           std::to_string(frames_[frame].offset) + ": " + reason);
+  }
+  return decoded;
+}
+
+Result<std::vector<IndexEntry>> PackReader::ReadEntries() {
+  std::vector<IndexEntry> all;
+  all.reserve(footer_.object_count);
+  MutexLock lock(mutex_);
+  for (uint32_t bucket = 0; bucket < buckets_.size(); ++bucket) {
+    HELIOS_TRY_ASSIGN(const std::vector<IndexEntry>* entries, LoadBucket(bucket));
+    all.insert(all.end(), entries->begin(), entries->end());
+  }
+  return all;
+}
+
+}  // namespace helios::pack

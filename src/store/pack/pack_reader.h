@@ -1,0 +1,65 @@
+// Reads one pack file. Its tables are read at once, its index bucket by bucket as needed.
+#ifndef HELIOS_STORE_PACK_PACK_READER_H_
+#define HELIOS_STORE_PACK_PACK_READER_H_
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/mutex.h"
+#include "store/pack/frame.h"
+#include "store/pack/pack_format.h"
+
+namespace helios::pack {
+
+// Where an object lies.
+struct Location {
+  uint32_t frame = 0;
+  uint32_t offset = 0;
+  uint32_t length = 0;
+};
+
+// Thread-safe. Everything is read with pread and checked before it is believed; damage is kCorrupt
+// and names the file.
+class PackReader {
+ public:
+  static Result<std::shared_ptr<PackReader>> Open(const std::string& folder,
+                                                  const std::string& name);
+
+  Result<std::optional<Location>> Find(const ObjectKey& key);
+  Result<DecodedFrame> ReadFrame(uint32_t frame) const;
+  // The frame's bytes as they lie in the file, unchecked.
+  Result<Bytes> ReadRawFrame(uint32_t frame) const;
+  // Every entry of the index, sorted by id.
+  Result<std::vector<IndexEntry>> ReadEntries();
+
+  const std::string& name() const { return name_; }
+  const std::string& path() const { return path_; }
+  uint64_t file_bytes() const { return file_bytes_; }
+  const PackFooter& footer() const { return footer_; }
+  const std::vector<FrameRef>& frames() const { return frames_; }
+
+ private:
+  PackReader(std::string folder, std::string name)
+      : name_(std::move(name)), path_(std::move(folder) + "/" + name_) {}
+  Result<void> ReadTables();
+  Result<void> CheckTables() const;
+  Result<const std::vector<IndexEntry>*> LoadBucket(uint32_t bucket) HELIOS_REQUIRES(mutex_);
+  Error Damaged(std::string_view reason) const;
+
+  const std::string name_;
+  const std::string path_;
+  Fd fd_;
+  uint64_t file_bytes_ = 0;
+  PackFooter footer_{};
+  std::vector<FrameRef> frames_;
+  std::vector<BucketRef> buckets_;
+  Mutex mutex_;
+  std::vector<std::unique_ptr<std::vector<IndexEntry>>> loaded_ HELIOS_GUARDED_BY(mutex_);
+};
+
+}  // namespace helios::pack
+
+#endif  // HELIOS_STORE_PACK_PACK_READER_H_

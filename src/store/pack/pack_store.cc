@@ -1,0 +1,387 @@
+#include "store/pack/pack_store.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <map>
+#include <numeric>
+#include <unordered_set>
+
+#include "base/codec.h"
+#include "base/durable_file.h"
+
+namespace helios::pack {
+namespace {
+
+constexpr int kListAttemptsMax = 64;
+constexpr size_t kFrameCacheSlots = 8;
+
+// Packs of one tier (each tier eight times the size of the one before) are merged when there are
+// eight of them; packs above the largest tier stay as they are.
+constexpr uint64_t kTierBytes = uint64_t{64} << 10;
+constexpr int kTierCount = 5;
+constexpr size_t kMergeFanIn = 8;
+// A temporary file that nobody has locked for so long belongs to a process that died.
+constexpr time_t kAbandonedSeconds = 600;
+
+constexpr char kGenerationFile[] = "generation";
+constexpr char kMergeLockFile[] = "merge.lock";
+
+int TierOf(uint64_t bytes) {
+  int tier = 0;
+  for (uint64_t limit = kTierBytes; bytes > limit && tier < kTierCount; limit *= 8) ++tier;
+  return tier;
+}
+
+// The smallest packs that are worth merging: all up to the first tier that is full.
+template <typename Packs>
+Packs ChooseMerge(const Packs& largest_first) {
+  std::vector<size_t> counts(kTierCount + 1, 0);
+  for (const auto& pack : largest_first) ++counts[TierOf(pack->file_bytes())];
+  for (int tier = 0; tier < kTierCount; ++tier) {
+    if (counts[tier] < kMergeFanIn) continue;
+    Packs chosen;
+    for (const auto& pack : largest_first) {
+      if (TierOf(pack->file_bytes()) <= tier) chosen.push_back(pack);
+    }
+    return chosen;
+  }
+  return {};
+}
+
+ObjectKey KeyOf(const IndexEntry& entry) {
+  return {static_cast<ObjectKind>(entry.kind), Digest::FromBytes(entry.id)};
+}
+
+struct DirCloser {
+  void operator()(DIR* dir) const { ::closedir(dir); }
+};
+
+}  // namespace
+
+Result<std::unique_ptr<ObjectStore>> PackStore::Open(const std::string& folder) {
+  std::unique_ptr<PackStore> store(new PackStore(folder));
+  HELIOS_TRY(store->Refresh());
+  return std::unique_ptr<ObjectStore>(std::move(store));
+}
+
+PackStore::ListingPointer PackStore::CurrentListing() {
+  MutexLock lock(mutex_);
+  return listing_;
+}
+
+Result<std::vector<std::string>> PackStore::PackNames() const {
+  std::unique_ptr<DIR, DirCloser> dir(::opendir(folder_.c_str()));
+  if (dir == nullptr) return Error::FromErrno(errno, "list", folder_);
+  std::vector<std::string> names;
+  while (true) {
+    errno = 0;
+    const dirent* entry = ::readdir(dir.get());
+    if (entry == nullptr) break;
+    const std::string_view name = entry->d_name;
+    if (name.ends_with(".pack") && !name.starts_with(".")) names.emplace_back(name);
+  }
+  if (errno != 0) return Error::FromErrno(errno, "list", folder_);
+  return names;
+}
+
+Result<PackStore::ListingPointer> PackStore::List(const Listing& previous) const {
+  std::map<std::string_view, PackPointer> known;
+  for (const PackPointer& pack : previous.packs) known.emplace(pack->name(), pack);
+  auto listing = std::make_shared<Listing>();
+  HELIOS_TRY_ASSIGN(const std::vector<std::string> names, PackNames());
+  for (const std::string& name : names) {
+    if (const auto it = known.find(name); it != known.end()) {
+      listing->packs.push_back(it->second);
+      continue;
+    }
+    Result<PackPointer> pack = PackReader::Open(folder_, name);
+    if (pack) {
+      listing->packs.push_back(std::move(pack).value());
+    } else if (pack.error().os_error() == ENOENT) {
+      return ListingPointer();
+    } else if (pack.error().code() == ErrorCode::kCorrupt) {
+      listing->damaged.push_back(std::move(pack).error());
+    } else {
+      return std::move(pack).error();
+    }
+  }
+  std::sort(listing->packs.begin(), listing->packs.end(),
+            [](const PackPointer& a, const PackPointer& b) {
+              if (a->file_bytes() != b->file_bytes()) return a->file_bytes() > b->file_bytes();
+              return a->name() < b->name();
+            });
+  return ListingPointer(std::move(listing));
+}
+
+Result<PackStore::ListingPointer> PackStore::Refresh() {
+  for (int attempt = 0; attempt < kListAttemptsMax; ++attempt) {
+    HELIOS_TRY_ASSIGN(const uint64_t before, Generation());
+    const ListingPointer previous = CurrentListing();
+    HELIOS_TRY_ASSIGN(const ListingPointer listing, List(*previous));
+    HELIOS_TRY_ASSIGN(const uint64_t after, Generation());
+    if (listing == nullptr || before != after) continue;
+    MutexLock lock(mutex_);
+    listing_ = listing;
+    return listing;
+  }
+  return Error(ErrorCode::kBusy,
+               "busy: the packs in " + folder_ + " changed faster than they could be listed");
+}
+
+Result<void> PackStore::Locate(const Listing& listing, std::span<const ObjectKey> keys,
+                               std::span<const size_t> wanted, std::vector<Found>* found,
+                               std::vector<size_t>* absent) const {
+  for (const size_t index : wanted) {
+    bool hit = false;
+    for (const PackPointer& pack : listing.packs) {
+      HELIOS_TRY_ASSIGN(const std::optional<Location> location, pack->Find(keys[index]));
+      if (!location) continue;
+      found->push_back({pack, *location, index});
+      hit = true;
+      break;
+    }
+    if (!hit) absent->push_back(index);
+  }
+  return {};
+}
+
+Result<std::shared_ptr<const DecodedFrame>> PackStore::LoadFrame(const PackPointer& pack,
+                                                                 uint32_t frame) {
+  {
+    MutexLock lock(mutex_);
+    for (CachedFrame& cached : frame_cache_) {
+      if (cached.pack != pack.get() || cached.frame != frame) continue;
+      cached.last_use = ++frame_clock_;
+      return cached.decoded;
+    }
+  }
+  HELIOS_TRY_ASSIGN(DecodedFrame decoded, pack->ReadFrame(frame));
+  auto shared = std::make_shared<const DecodedFrame>(std::move(decoded));
+  if (shared->members.size() < 2) return shared;  // nobody else lies in this frame
+  MutexLock lock(mutex_);
+  if (frame_cache_.size() < kFrameCacheSlots) frame_cache_.emplace_back();
+  auto oldest = std::min_element(
+      frame_cache_.begin(), frame_cache_.end(),
+      [](const CachedFrame& a, const CachedFrame& b) { return a.last_use < b.last_use; });
+  *oldest = {pack.get(), frame, ++frame_clock_, pack, shared};
+  return shared;
+}
+
+Result<std::optional<Bytes>> PackStore::Get(const ObjectKey& key) {
+  std::optional<Bytes> result;
+  HELIOS_TRY(GetMany({&key, 1}, [&](size_t, std::optional<ByteView> bytes) -> Result<void> {
+    if (bytes) result.emplace(*bytes);
+    return {};
+  }));
+  return result;
+}
+
+Result<void> PackStore::GetMany(std::span<const ObjectKey> keys, const GetSink& sink) {
+  std::vector<size_t> wanted(keys.size());
+  std::iota(wanted.begin(), wanted.end(), size_t{0});
+  std::vector<Found> found;
+  std::vector<size_t> absent;
+  ListingPointer listing = CurrentListing();
+  HELIOS_TRY(Locate(*listing, keys, wanted, &found, &absent));
+  if (!absent.empty()) {
+    // Another process may have published or merged since the last look.
+    HELIOS_TRY_ASSIGN(listing, Refresh());
+    wanted.swap(absent);
+    absent.clear();
+    HELIOS_TRY(Locate(*listing, keys, wanted, &found, &absent));
+    if (!absent.empty() && !listing->damaged.empty()) return listing->damaged.front();
+  }
+  std::sort(found.begin(), found.end(), [](const Found& a, const Found& b) {
+    if (a.pack != b.pack) return a.pack < b.pack;
+    if (a.location.frame != b.location.frame) return a.location.frame < b.location.frame;
+    return a.location.offset < b.location.offset;
+  });
+  std::shared_ptr<const DecodedFrame> frame;
+  for (size_t i = 0; i < found.size(); ++i) {
+    const Found& next = found[i];
+    if (i == 0 || found[i - 1].pack != next.pack ||
+        found[i - 1].location.frame != next.location.frame) {
+      HELIOS_TRY_ASSIGN(frame, LoadFrame(next.pack, next.location.frame));
+    }
+    HELIOS_TRY(
+        sink(next.key_index, frame->view().substr(next.location.offset, next.location.length)));
+  }
+  for (const size_t index : absent) HELIOS_TRY(sink(index, std::nullopt));
+  return {};
+}
+
+Result<std::vector<bool>> PackStore::HasMany(std::span<const ObjectKey> keys) {
+  const ListingPointer listing = CurrentListing();
+  std::vector<bool> has(keys.size(), false);
+  for (size_t i = 0; i < keys.size(); ++i) {
+    for (const PackPointer& pack : listing->packs) {
+      HELIOS_TRY_ASSIGN(const std::optional<Location> location, pack->Find(keys[i]));
+      if (location) {
+        has[i] = true;
+        break;
+      }
+    }
+  }
+  return has;
+}
+
+Result<std::unique_ptr<ObjectBatch>> PackStore::OpenBatch() {
+  // What a batch publishes must be seen by this store's own readers: they list again when they miss.
+  return std::unique_ptr<ObjectBatch>(std::make_unique<PackWriter>(folder_));
+}
+
+Result<void> PackStore::ForEachKey(const KeyVisitor& visitor) {
+  HELIOS_TRY_ASSIGN(const ListingPointer listing, Refresh());
+  if (!listing->damaged.empty()) return listing->damaged.front();
+  for (const PackPointer& pack : listing->packs) {
+    HELIOS_TRY_ASSIGN(const std::vector<IndexEntry> entries, pack->ReadEntries());
+    for (const IndexEntry& entry : entries) HELIOS_TRY(visitor(KeyOf(entry), entry.length));
+  }
+  return {};
+}
+
+Result<void> PackStore::Sync() { return SyncFolder(folder_); }
+
+Result<uint64_t> PackStore::Generation() {
+  HELIOS_TRY_ASSIGN(const std::optional<Bytes> bytes,
+                    ReadFileIfExists(folder_ + "/" + kGenerationFile, sizeof(uint64_t)));
+  if (!bytes || bytes->size() != sizeof(uint64_t)) return uint64_t{0};
+  return LoadLittleEndian<uint64_t>(bytes->data());
+}
+
+Result<void> PackStore::RaiseGeneration() {
+  HELIOS_TRY_ASSIGN(uint64_t generation, Generation());
+  ++generation;
+  return ReplaceFile(folder_, kGenerationFile,
+                     {reinterpret_cast<const char*>(&generation), sizeof(generation)},
+                     Durability::kCache);
+}
+
+Result<StoreTotals> PackStore::Totals() {
+  HELIOS_TRY_ASSIGN(const ListingPointer listing, Refresh());
+  StoreTotals totals;
+  for (const PackPointer& pack : listing->packs) {
+    totals.objects += pack->footer().object_count;
+    totals.bytes += pack->footer().object_bytes;
+    totals.bytes_on_disk += pack->file_bytes();
+    ++totals.packs;
+  }
+  return totals;
+}
+
+Result<void> PackStore::Maintain() {
+  if (ChooseMerge(CurrentListing()->packs).empty()) {
+    HELIOS_TRY_ASSIGN(const std::vector<std::string> names, PackNames());
+    if (names.size() < kMergeFanIn) return {};
+  }
+  Result<FileLock> lock = FileLock::Acquire(folder_ + "/" + kMergeLockFile,
+                                            FileLock::Mode::kExclusive, std::chrono::seconds(0));
+  if (!lock) {
+    // Somebody else is merging already: nothing is left to do.
+    if (lock.error().code() == ErrorCode::kBusy) return {};
+    return std::move(lock).error();
+  }
+  RemoveAbandonedFiles();
+  while (true) {
+    HELIOS_TRY_ASSIGN(const ListingPointer listing, Refresh());
+    const std::vector<PackPointer> chosen = ChooseMerge(listing->packs);
+    if (chosen.empty()) return {};
+    HELIOS_TRY(Rewrite(chosen, [](const ObjectKey&) { return false; }));
+  }
+}
+
+Result<void> PackStore::Delete(std::span<const ObjectKey> keys) {
+  const std::unordered_set<ObjectKey, ObjectKeyHash> doomed(keys.begin(), keys.end());
+  HELIOS_TRY_ASSIGN(const FileLock lock,
+                    FileLock::Acquire(folder_ + "/" + kMergeLockFile, FileLock::Mode::kExclusive,
+                                      std::chrono::seconds(30)));
+  HELIOS_TRY_ASSIGN(const ListingPointer listing, Refresh());
+  std::vector<PackPointer> affected;
+  for (const PackPointer& pack : listing->packs) {
+    HELIOS_TRY_ASSIGN(const std::vector<IndexEntry> entries, pack->ReadEntries());
+    const bool any = std::any_of(entries.begin(), entries.end(), [&](const IndexEntry& entry) {
+      return doomed.count(KeyOf(entry)) > 0;
+    });
+    if (any) affected.push_back(pack);
+  }
+  if (affected.empty()) return {};
+  return Rewrite(affected, [&](const ObjectKey& key) { return doomed.count(key) > 0; });
+}
+
+Result<void> PackStore::Rewrite(const std::vector<PackPointer>& packs,
+                                const std::function<bool(const ObjectKey&)>& drop) {
+  PackWriter writer(folder_);
+  std::unordered_set<ObjectKey, ObjectKeyHash> written;
+  for (const PackPointer& pack : packs) {
+    HELIOS_TRY_ASSIGN(std::vector<IndexEntry> entries, pack->ReadEntries());
+    std::sort(entries.begin(), entries.end(), [](const IndexEntry& a, const IndexEntry& b) {
+      return a.frame != b.frame ? a.frame < b.frame : a.offset < b.offset;
+    });
+    for (size_t i = 0; i < entries.size();) {
+      const uint32_t frame = entries[i].frame;
+      std::vector<IndexEntry> kept;
+      bool whole = true;
+      for (; i < entries.size() && entries[i].frame == frame; ++i) {
+        const ObjectKey key = KeyOf(entries[i]);
+        if (drop(key) || !written.insert(key).second) {
+          whole = false;
+        } else {
+          kept.push_back(entries[i]);
+        }
+      }
+      if (kept.empty()) continue;
+      const uint32_t raw_length = pack->frames()[frame].raw_length;
+      if (whole && raw_length >= kOwnFrameBytesMin) {
+        HELIOS_TRY_ASSIGN(const Bytes bytes, pack->ReadRawFrame(frame));
+        HELIOS_TRY(writer.PutFrame(bytes, raw_length, std::move(kept)));
+        continue;
+      }
+      // Small frames are opened, so that their objects find a place in full ones.
+      HELIOS_TRY_ASSIGN(const DecodedFrame decoded, pack->ReadFrame(frame));
+      for (const IndexEntry& entry : kept) {
+        HELIOS_TRY(writer.Put(KeyOf(entry), decoded.view().substr(entry.offset, entry.length)));
+      }
+    }
+  }
+  HELIOS_TRY(writer.Publish());
+  HELIOS_TRY(Sync());
+  HELIOS_TRY(RaiseGeneration());
+  for (const PackPointer& pack : packs) {
+    if (::unlink(pack->path().c_str()) != 0 && errno != ENOENT) {
+      return Error::FromErrno(errno, "remove merged pack", pack->path());
+    }
+  }
+  return {};
+}
+
+void PackStore::RemoveAbandonedFiles() const {
+  std::unique_ptr<DIR, DirCloser> dir(::opendir(folder_.c_str()));
+  if (dir == nullptr) return;  // housekeeping: the next merge tries again
+  while (const dirent* entry = ::readdir(dir.get())) {
+    const std::string name = entry->d_name;
+    if (!name.starts_with(".tmp-")) continue;
+    const Result<Fd> fd = OpenAt(::dirfd(dir.get()), name, O_RDWR | O_NOFOLLOW | O_NONBLOCK);
+    struct stat status;
+    if (!fd || ::fstat(fd->get(), &status) != 0) continue;
+    if (::time(nullptr) - status.st_mtime < kAbandonedSeconds) continue;
+    if (::flock(fd->get(), LOCK_EX | LOCK_NB) == 0) ::unlinkat(::dirfd(dir.get()), name.c_str(), 0);
+  }
+}
+
+}  // namespace helios::pack
+
+namespace helios {
+
+Backend PackBackend() {
+  return {"pack", [](const std::string&) -> Result<void> { return {}; }, pack::PackStore::Open};
+}
+
+}  // namespace helios

@@ -1,0 +1,67 @@
+// Writes one pack file: under a temporary name, synced, then renamed into place.
+#ifndef HELIOS_STORE_PACK_PACK_WRITER_H_
+#define HELIOS_STORE_PACK_PACK_WRITER_H_
+
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "helios/object_store.h"
+#include "store/pack/frame.h"
+#include "store/pack/pack_format.h"
+
+namespace helios::pack {
+
+// An ObjectBatch is a pack that is being written. The file comes into being with the first frame, so
+// a batch that nothing was put into costs nothing.
+class PackWriter : public ObjectBatch {
+ public:
+  explicit PackWriter(std::string folder) : folder_(std::move(folder)) {}
+  ~PackWriter() override;
+
+  Result<void> Put(const ObjectKey& key, ByteView bytes) override;
+  Result<void> Publish() override;
+
+  // Takes a frame of another pack as it is, with the index entries of its members (their `frame`
+  // field is set here).
+  Result<void> PutFrame(ByteView frame, uint32_t raw_length, std::vector<IndexEntry> entries);
+  // The name of the published pack, empty if nothing was put.
+  const std::string& published_name() const { return published_name_; }
+
+ private:
+  // Objects that wait to fill a frame.
+  struct Block {
+    Bytes raw;
+    std::vector<Member> members;
+    std::vector<IndexEntry> entries;
+  };
+
+  Result<void> AddToBlock(Block& block, const ObjectKey& key, ByteView bytes);
+  Result<void> FlushBlock(Block& block);
+  Result<void> Append(ByteView raw, std::span<const Member> members,
+                      std::vector<IndexEntry>& entries);
+  Result<void> FinishFrame(size_t frame_start, uint32_t raw_length,
+                           std::vector<IndexEntry>& entries);
+  Result<void> Open();
+  Result<void> FlushBuffer();
+  Result<void> WriteIndex();
+  std::string TemporaryPath() const { return folder_ + "/.tmp-" + name_; }
+
+  const std::string folder_;
+  std::string name_;  // empty until the file exists
+  std::string published_name_;
+  Fd fd_;
+  FrameEncoder encoder_;
+  Block contents_;  // small blobs
+  Block metadata_;  // everything that is not a blob: read together, so kept together
+  Bytes buffer_;    // bytes that are not written yet
+  uint64_t offset_ = 0;  // of the end of buffer_ in the file
+  uint64_t written_back_ = 0;
+  uint64_t object_bytes_ = 0;
+  std::vector<FrameRef> frames_;
+  std::vector<IndexEntry> entries_;
+};
+
+}  // namespace helios::pack
+
+#endif  // HELIOS_STORE_PACK_PACK_WRITER_H_

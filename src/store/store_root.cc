@@ -1,0 +1,132 @@
+#include "store/store_root.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+
+namespace helios {
+namespace {
+
+constexpr size_t kMarkerBytesMax = 4096;
+constexpr std::string_view kFirstLine = "helios store";
+
+std::string MarkerText(const Backend& backend) {
+  return std::string(kFirstLine) + "\nversion: " + std::to_string(kStoreVersion) +
+         "\nbackend: " + backend.name + "\n";
+}
+
+// The rest of the line that begins with `key`; empty if there is none.
+std::string_view LineValue(std::string_view text, std::string_view key) {
+  for (size_t start = 0; start < text.size();) {
+    const size_t end = std::min(text.find('\n', start), text.size());
+    const std::string_view line = text.substr(start, end - start);
+    if (line.starts_with(key)) return line.substr(key.size());
+    start = end + 1;
+  }
+  return {};
+}
+
+Result<void> FillStore(const std::string& folder, const Backend& backend) {
+  const StorePaths paths{folder};
+  HELIOS_TRY(MakeFolder(folder));
+  HELIOS_TRY(MakeFolder(paths.BackendFolder(backend.name)));
+  HELIOS_TRY(backend.create(paths.BackendFolder(backend.name)));
+  HELIOS_TRY(MakeFolder(paths.Workspaces()));
+  for (const std::string& empty : {paths.OperationLog(), paths.Lock()}) {
+    const size_t slash = empty.rfind('/');
+    HELIOS_TRY(
+        ReplaceFile(empty.substr(0, slash), empty.substr(slash + 1), "", Durability::kCache));
+  }
+  HELIOS_TRY(SyncFolder(paths.BackendFolder(backend.name)));
+  // Last, and synced with the folder: what carries the marker is whole.
+  return ReplaceFile(folder, kStoreMarkerFile, MarkerText(backend), Durability::kDurable);
+}
+
+// Only what FillStore made; never anything that it did not.
+void RemoveUnfinished(const std::string& folder, const Backend& backend) {
+  const StorePaths paths{folder};
+  for (const std::string& file : {paths.Marker(), paths.OperationLog(), paths.Lock()}) {
+    ::unlink(file.c_str());
+  }
+  ::rmdir(paths.BackendFolder(backend.name).c_str());
+  ::rmdir(paths.Workspaces().c_str());
+  ::rmdir(folder.c_str());
+}
+
+Result<void> CheckOwner(const std::string& path, const struct stat& status) {
+  if (status.st_uid == ::geteuid()) return {};
+  return Error(ErrorCode::kFailed, "refused: the store " + path + " belongs to user " +
+                                       std::to_string(status.st_uid) + ", not to user " +
+                                       std::to_string(::geteuid()) +
+                                       "; use a store of your own (--store DIR)");
+}
+
+}  // namespace
+
+Result<void> CreateStore(const std::string& path, const Backend& backend) {
+  const size_t slash = path.rfind('/');
+  const std::string parent = slash == path.npos ? "." : path.substr(0, slash + 1);
+  std::error_code ignored;  // what is wrong with the parent shows at the next step
+  std::filesystem::create_directories(parent, ignored);
+  const std::string temporary = parent + "/.helios-new-" + RandomName();
+  Result<void> made = FillStore(temporary, backend);
+  // A folder replaces an empty folder, and nothing else, by rename.
+  if (made && ::rename(temporary.c_str(), path.c_str()) != 0) {
+    made = Error::FromErrno(errno, "create store", path);
+  }
+  if (!made) {
+    RemoveUnfinished(temporary, backend);
+    struct stat status;
+    if (::stat(StorePaths{path}.Marker().c_str(), &status) == 0) return {};
+    if (made.error().os_error() == ENOTEMPTY || made.error().os_error() == EEXIST) {
+      return Error(ErrorCode::kFailed, "cannot create a store at " + path +
+                                           ": the folder is not empty and is not a store");
+    }
+    if (made.error().os_error() == ENOTDIR) {
+      return Error(ErrorCode::kFailed, "cannot create a store at " + path + ": a file is there");
+    }
+    return made;
+  }
+  return SyncFolder(parent);
+}
+
+Result<Backend> IdentifyStore(const std::string& path, std::span<const Backend> backends) {
+  struct stat status;
+  if (::stat(path.c_str(), &status) != 0) {
+    if (errno == ENOENT || errno == ENOTDIR) {
+      return Error(ErrorCode::kNoStore, "no store at " + path + ": `helios commit` creates one");
+    }
+    return Error::FromErrno(errno, "open store", path);
+  }
+  if (!S_ISDIR(status.st_mode)) {
+    return Error(ErrorCode::kNoStore, "no store at " + path + ": it is not a folder");
+  }
+  HELIOS_TRY(CheckOwner(path, status));
+  HELIOS_TRY_ASSIGN(const std::optional<Bytes> marker,
+                    ReadFileIfExists(StorePaths{path}.Marker(), kMarkerBytesMax));
+  if (!marker) {
+    return Error(ErrorCode::kNoStore, "no store at " + path + ": the folder holds no " +
+                                          kStoreMarkerFile + " file");
+  }
+  if (!marker->starts_with(kFirstLine)) {
+    return Error(ErrorCode::kCorrupt, StorePaths{path}.Marker() + " is damaged");
+  }
+  const std::string_view version = LineValue(*marker, "version: ");
+  if (version != std::to_string(kStoreVersion)) {
+    return Error(ErrorCode::kUnsupported, "the store " + path + " has format version \"" +
+                                              std::string(version) +
+                                              "\", which this build does not know (it knows " +
+                                              std::to_string(kStoreVersion) + ")");
+  }
+  const std::string_view name = LineValue(*marker, "backend: ");
+  for (const Backend& backend : backends) {
+    if (backend.name == name) return backend;
+  }
+  return Error(ErrorCode::kUnsupported, "the store " + path + " uses the backend \"" +
+                                            std::string(name) +
+                                            "\", which this build does not know");
+}
+
+}  // namespace helios

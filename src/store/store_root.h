@@ -1,0 +1,39 @@
+// A store root on disk: what makes a folder a store, and where its parts lie.
+#ifndef HELIOS_STORE_STORE_ROOT_H_
+#define HELIOS_STORE_STORE_ROOT_H_
+
+#include <span>
+#include <string>
+
+#include "base/durable_file.h"
+#include "helios/object_store.h"
+
+namespace helios {
+
+// The file that makes a folder a store. A scan that meets it knows that it met a store.
+inline constexpr char kStoreMarkerFile[] = "helios-store";
+inline constexpr uint32_t kStoreVersion = 1;
+
+struct StorePaths {
+  std::string root;
+  std::string Marker() const { return root + "/" + kStoreMarkerFile; }
+  std::string BackendFolder(const std::string& backend) const { return root + "/" + backend; }
+  std::string OperationLog() const { return root + "/operations"; }
+  std::string Workspaces() const { return root + "/workspaces"; }
+  std::string Metrics() const { return root + "/statistics"; }
+  // Held shared by whoever writes, exclusively by the collector.
+  std::string Lock() const { return root + "/lock"; }
+};
+
+// Creates a store at `path`: whole, under a temporary name beside it, then renamed. An empty folder
+// may be there already. If another process creates the same store meanwhile, theirs is taken.
+// Errors: kFailed if something else is there.
+Result<void> CreateStore(const std::string& path, const Backend& backend);
+
+// Which of `backends` the store at `path` is made of. Errors: kNoStore if there is no store,
+// kUnsupported naming a version or backend that is not known, kFailed if another user owns it.
+Result<Backend> IdentifyStore(const std::string& path, std::span<const Backend> backends);
+
+}  // namespace helios
+
+#endif  // HELIOS_STORE_STORE_ROOT_H_

@@ -1,0 +1,224 @@
+#include "vst/tree_reader.h"
+
+#include <algorithm>
+#include <iterator>
+#include <optional>
+#include <unordered_set>
+
+#include "object/paging.h"
+
+namespace helios {
+namespace {
+
+Error Contradiction(const ObjectKey& key, std::string_view what) {
+  return Error(ErrorCode::kCorrupt, key.ToString() + " is damaged: " + std::string(what));
+}
+
+// A page that is still to be read, and what its parent says of it.
+struct PendingPage {
+  TreeId tree;
+  std::optional<AttributesId> attributes;
+  std::optional<TreePageRef> ref;  // absent for the top page
+  uint8_t level = 0;               // where ref is present
+};
+
+Result<void> CheckAgainstRef(const PendingPage& pending, const TreePage& page) {
+  if (!pending.ref) {
+    if (page.level > 0 && page.pages.size() < 2) {
+      return Contradiction(pending.tree, "a level above a single page");
+    }
+    return {};
+  }
+  if (page.level != pending.level) return Contradiction(pending.tree, "it is on another level");
+  const std::string* last = nullptr;
+  if (!page.entries.empty()) last = &page.entries.back().name;
+  if (!page.pages.empty()) last = &page.pages.back().last_name;
+  if (last == nullptr || *last != pending.ref->last_name) {
+    return Contradiction(pending.tree, "it ends at another name than its parent says");
+  }
+  if (page.Totals() != pending.ref->totals) {
+    return Contradiction(pending.tree, "it has other totals than its parent says");
+  }
+  return {};
+}
+
+Result<void> CheckAttributes(const PendingPage& pending, const TreePage& page,
+                             const AttributesPage& attributes) {
+  bool same = attributes.level == page.level &&
+              attributes.entries.size() == page.entries.size() &&
+              attributes.pages.size() == page.pages.size() &&
+              attributes.own.has_value() == !pending.ref.has_value();
+  for (size_t i = 0; same && i < page.entries.size(); ++i) {
+    same = attributes.entries[i].is_directory == (page.entries[i].kind == EntryKind::kDirectory);
+  }
+  if (same) return {};
+  return Contradiction(*pending.attributes, "it does not fit " + ObjectKey(pending.tree).ToString());
+}
+
+// One side of ReadDiffering: a list of pages, all on one level.
+struct PageList {
+  uint8_t level = 0;
+  std::vector<TreePageRef> refs;
+  std::vector<TreeEntry> entries;  // of a top page on level 0
+};
+
+void DropCommon(std::vector<TreePageRef>* a, std::vector<TreePageRef>* b) {
+  std::unordered_set<Digest, DigestHash> in_a;
+  std::unordered_set<Digest, DigestHash> common;
+  for (const TreePageRef& ref : *a) in_a.insert(ref.id.digest);
+  for (const TreePageRef& ref : *b) {
+    if (in_a.count(ref.id.digest) > 0) common.insert(ref.id.digest);
+  }
+  const auto is_common = [&](const TreePageRef& ref) { return common.count(ref.id.digest) > 0; };
+  std::erase_if(*a, is_common);
+  std::erase_if(*b, is_common);
+}
+
+}  // namespace
+
+Error MissingObject(const ObjectKey& key) {
+  return Error(ErrorCode::kMissingObject, "object is missing from the store: " + key.ToString());
+}
+
+Result<Bytes> TreeReader::Load(const ObjectKey& key) const {
+  HELIOS_TRY_ASSIGN(std::optional<Bytes> bytes, store_->Get(key));
+  if (!bytes) return MissingObject(key);
+  return *std::move(bytes);
+}
+
+Result<TreePage> TreeReader::LoadTreePage(const TreeId& id) const {
+  HELIOS_TRY_ASSIGN(const Bytes bytes, Load(id));
+  Result<TreePage> page = DecodeTreePage(bytes);
+  if (!page) return std::move(page).error().WithContext(ObjectKey(id).ToString());
+  return page;
+}
+
+Result<AttributesPage> TreeReader::LoadAttributesPage(const AttributesId& id) const {
+  HELIOS_TRY_ASSIGN(const Bytes bytes, Load(id));
+  Result<AttributesPage> page = DecodeAttributesPage(bytes);
+  if (!page) return std::move(page).error().WithContext(ObjectKey(id).ToString());
+  return page;
+}
+
+Result<FileAttributes> TreeReader::ForEachPage(const TreeId& tree, const AttributesId* attributes,
+                                               const PageSink& sink) const {
+  FileAttributes own;
+  std::string last_name;
+  bool first = true;
+  std::vector<PendingPage> stack(1);
+  stack[0].tree = tree;
+  if (attributes != nullptr) stack[0].attributes = *attributes;
+  while (!stack.empty()) {
+    const PendingPage pending = std::move(stack.back());
+    stack.pop_back();
+    HELIOS_TRY_ASSIGN(TreePage page, LoadTreePage(pending.tree));
+    HELIOS_TRY(CheckAgainstRef(pending, page));
+    AttributesPage beside;
+    if (pending.attributes) {
+      HELIOS_TRY_ASSIGN(beside, LoadAttributesPage(*pending.attributes));
+      HELIOS_TRY(CheckAttributes(pending, page, beside));
+      if (beside.own) own = *beside.own;
+    }
+    for (size_t i = page.pages.size(); i-- > 0;) {
+      PendingPage& child = stack.emplace_back();
+      child.tree = page.pages[i].id;
+      if (pending.attributes) child.attributes = beside.pages[i];
+      child.level = static_cast<uint8_t>(page.level - 1);
+      child.ref = std::move(page.pages[i]);
+    }
+    if (page.level > 0) continue;
+    if (!first && !page.entries.empty() && page.entries.front().name <= last_name) {
+      return Contradiction(pending.tree, "its names overlap those of the page before");
+    }
+    if (!page.entries.empty()) last_name = page.entries.back().name;
+    first = false;
+    HELIOS_TRY(sink(page.entries, beside.entries));
+  }
+  return own;
+}
+
+Result<DirectoryContents> TreeReader::ReadDirectory(const TreeId& tree,
+                                                    const AttributesId* attributes) const {
+  DirectoryContents contents;
+  const auto append = [&](std::span<TreeEntry> entries,
+                          std::span<AttributesEntry> beside) -> Result<void> {
+    contents.entries.insert(contents.entries.end(), std::move_iterator(entries.begin()),
+                            std::move_iterator(entries.end()));
+    contents.attributes.insert(contents.attributes.end(), beside.begin(), beside.end());
+    return {};
+  };
+  HELIOS_TRY_ASSIGN(contents.own, ForEachPage(tree, attributes, append));
+  return contents;
+}
+
+Result<void> TreeReader::ReadDiffering(const TreeId& a, const TreeId& b,
+                                       std::vector<TreeEntry>* entries_a,
+                                       std::vector<TreeEntry>* entries_b) const {
+  const auto load_top = [&](const TreeId& id) -> Result<PageList> {
+    HELIOS_TRY_ASSIGN(TreePage page, LoadTreePage(id));
+    return PageList{page.level, std::move(page.pages), std::move(page.entries)};
+  };
+  // Goes one level down: replaces a list of pages by the list of what is in them.
+  const auto expand = [&](PageList* list) -> Result<void> {
+    PageList below;
+    below.level = static_cast<uint8_t>(list->level - 1);
+    for (const TreePageRef& ref : list->refs) {
+      HELIOS_TRY_ASSIGN(TreePage page, LoadTreePage(ref.id));
+      HELIOS_TRY(CheckAgainstRef({ref.id, std::nullopt, ref, below.level}, page));
+      std::move(page.pages.begin(), page.pages.end(), std::back_inserter(below.refs));
+      std::move(page.entries.begin(), page.entries.end(), std::back_inserter(below.entries));
+    }
+    *list = std::move(below);
+    return {};
+  };
+  HELIOS_TRY_ASSIGN(PageList list_a, load_top(a));
+  HELIOS_TRY_ASSIGN(PageList list_b, load_top(b));
+  while (list_a.level > 0 || list_b.level > 0) {
+    const uint8_t level_a = list_a.level;
+    const uint8_t level_b = list_b.level;
+    if (level_a == level_b) DropCommon(&list_a.refs, &list_b.refs);
+    if (level_a >= level_b) HELIOS_TRY(expand(&list_a));
+    if (level_b >= level_a) HELIOS_TRY(expand(&list_b));
+  }
+  *entries_a = std::move(list_a.entries);
+  *entries_b = std::move(list_b.entries);
+  return {};
+}
+
+Result<TreeTotals> TreeReader::ReadTotals(const TreeId& tree) const {
+  HELIOS_TRY_ASSIGN(const TreePage page, LoadTreePage(tree));
+  return page.Totals();
+}
+
+Result<void> TreeReader::ForEachChunk(const ManifestId& manifest, const ChunkSink& sink) const {
+  struct Pending {
+    ManifestId id;
+    std::optional<uint8_t> level;
+    uint64_t length = 0;
+  };
+  std::vector<Pending> stack{{manifest, std::nullopt, 0}};
+  while (!stack.empty()) {
+    const Pending pending = stack.back();
+    stack.pop_back();
+    HELIOS_TRY_ASSIGN(const Bytes bytes, Load(pending.id));
+    Result<Manifest> decoded = DecodeManifest(bytes);
+    if (!decoded) {
+      return std::move(decoded).error().WithContext(ObjectKey(pending.id).ToString());
+    }
+    if (pending.level &&
+        (decoded->level != *pending.level || decoded->Length() != pending.length)) {
+      return Contradiction(pending.id, "it does not fit what refers to it");
+    }
+    if (decoded->level == 0) {
+      for (const ManifestItem& item : decoded->items) HELIOS_TRY(sink({item.id}, item.length));
+      continue;
+    }
+    const auto below = static_cast<uint8_t>(decoded->level - 1);
+    for (size_t i = decoded->items.size(); i-- > 0;) {
+      stack.push_back({{decoded->items[i].id}, below, decoded->items[i].length});
+    }
+  }
+  return {};
+}
+
+}  // namespace helios

@@ -1,0 +1,62 @@
+// Reads trees through a store, page by page.
+#ifndef HELIOS_VST_TREE_READER_H_
+#define HELIOS_VST_TREE_READER_H_
+
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "helios/object_store.h"
+#include "object/attributes.h"
+#include "object/manifest.h"
+#include "object/tree.h"
+
+namespace helios {
+
+struct DirectoryContents {
+  std::vector<TreeEntry> entries;
+  // Beside the entries; empty if no attributes were asked for.
+  std::vector<AttributesEntry> attributes;
+  FileAttributes own;
+};
+
+// Thread-safe. Everything is checked as it is read: an object that is missing is kMissingObject, one
+// that decodes to nonsense or contradicts what refers to it is kCorrupt; both name the object.
+class TreeReader {
+ public:
+  explicit TreeReader(ObjectStore* store) : store_(store) {}
+
+  // One page of a directory: its entries in order and, where attributes were asked for, theirs.
+  using PageSink = std::function<Result<void>(std::span<TreeEntry> entries,
+                                              std::span<AttributesEntry> attributes)>;
+  // Visits a directory's pages in order; memory does not grow with the directory. `attributes` may be
+  // null. Returns the directory's own attributes.
+  Result<FileAttributes> ForEachPage(const TreeId& tree, const AttributesId* attributes,
+                                     const PageSink& sink) const;
+
+  Result<DirectoryContents> ReadDirectory(const TreeId& tree, const AttributesId* attributes) const;
+
+  // The entries in which two directories can differ: those of pages that both have are left out.
+  Result<void> ReadDiffering(const TreeId& a, const TreeId& b, std::vector<TreeEntry>* entries_a,
+                             std::vector<TreeEntry>* entries_b) const;
+
+  Result<TreeTotals> ReadTotals(const TreeId& tree) const;
+
+  // Visits the chunks of a large file in order.
+  using ChunkSink = std::function<Result<void>(const BlobId& id, uint64_t length)>;
+  Result<void> ForEachChunk(const ManifestId& manifest, const ChunkSink& sink) const;
+
+ private:
+  Result<Bytes> Load(const ObjectKey& key) const;
+  Result<TreePage> LoadTreePage(const TreeId& id) const;
+  Result<AttributesPage> LoadAttributesPage(const AttributesId& id) const;
+
+  ObjectStore* store_;
+};
+
+// Both sides of a missing or damaged object's error: what refers to it.
+Error MissingObject(const ObjectKey& key);
+
+}  // namespace helios
+
+#endif  // HELIOS_VST_TREE_READER_H_

@@ -1,0 +1,179 @@
+#include "worktree/file_writer.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+#include "base/durable_file.h"
+#include "object/hash.h"
+
+namespace helios {
+namespace {
+
+// The umask can be read without being changed only here; where it cannot, assuming that it takes
+// everything away costs one more call per file.
+unsigned ReadUmask() {
+  const Result<Fd> fd = OpenAt(AT_FDCWD, "/proc/self/status", O_RDONLY);
+  if (!fd) return 0777;
+  char text[512];
+  const ssize_t n = ::read(fd->get(), text, sizeof(text) - 1);
+  if (n <= 0) return 0777;
+  text[n] = '\0';
+  const char* line = std::strstr(text, "Umask:");
+  return line == nullptr ? 0777 : static_cast<unsigned>(std::strtoul(line + 6, nullptr, 8));
+}
+
+// setuid, setgid and sticky are never given; the tree decides whether the owner may execute.
+unsigned FileMode(const TreeEntry& entry, const FileAttributes& attributes) {
+  const unsigned mode = attributes.mode & 0777u & ~static_cast<unsigned>(S_IXUSR);
+  return entry.kind == EntryKind::kExecutable ? mode | S_IXUSR : mode;
+}
+
+struct ModificationTime {
+  timespec times[2];
+  explicit ModificationTime(const Timestamp& mtime) {
+    times[0] = {0, UTIME_OMIT};
+    times[1] = {static_cast<time_t>(mtime.seconds), static_cast<long>(mtime.nanoseconds)};
+  }
+};
+
+}  // namespace
+
+FileWriter::FileWriter(ObjectStore* store) : store_(store), umask_(ReadUmask()) {}
+
+Result<FileWriter::Outcome> FileWriter::Create(int folder, const TreeEntry& entry,
+                                               const FileAttributes& attributes,
+                                               ByteView content) const {
+  return CreateAs(folder, entry.name, entry, attributes, content);
+}
+
+Result<FileWriter::Outcome> FileWriter::CreateAs(int folder, const std::string& name,
+                                                 const TreeEntry& entry,
+                                                 const FileAttributes& attributes,
+                                                 ByteView content) const {
+  if (entry.kind == EntryKind::kSymlink) return CreateSymlink(folder, name, entry, attributes);
+  return CreateFile(folder, name, entry, attributes, content);
+}
+
+Result<FileWriter::Outcome> FileWriter::CreateFile(int folder, const std::string& name,
+                                                   const TreeEntry& entry,
+                                                   const FileAttributes& attributes,
+                                                   ByteView content) const {
+  const unsigned mode = FileMode(entry, attributes);
+  const int raw = ::openat(folder, name.c_str(),
+                           O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+  if (raw < 0) {
+    if (errno == EEXIST) return Outcome::kExists;
+    return Error::FromErrno(errno, "create", name);
+  }
+  const Fd fd(raw);
+  auto fill = [&]() -> Result<void> {
+    if (entry.HasManifest()) {
+      HELIOS_TRY(WriteLargeContent(raw, entry));
+    } else {
+      HELIOS_TRY(WriteAll(raw, content, name));
+    }
+    if ((mode & umask_) != 0 && ::fchmod(raw, mode) != 0) {
+      return Error::FromErrno(errno, "set the mode of", name);
+    }
+    if (::futimens(raw, ModificationTime(attributes.mtime).times) != 0) {
+      return Error::FromErrno(errno, "set the time of", name);
+    }
+    return {};
+  };
+  if (Result<void> filled = fill(); !filled) {
+    ::unlinkat(folder, name.c_str(), 0);  // the error that is returned tells what happened
+    return std::move(filled).error();
+  }
+  return Outcome::kDone;
+}
+
+Result<void> FileWriter::WriteLargeContent(int fd, const TreeEntry& entry) const {
+  Hasher whole;
+  uint64_t size = 0;
+  HELIOS_TRY(TreeReader(store_).ForEachChunk(
+      entry.manifest, [&](const BlobId& id, uint64_t length) -> Result<void> {
+        const ObjectKey key(id);
+        return store_->GetMany(
+            {&key, 1}, [&](size_t, std::optional<ByteView> bytes) -> Result<void> {
+              if (!bytes) return MissingObject(key);
+              if (bytes->size() != length) {
+                return Error(ErrorCode::kCorrupt,
+                             key.ToString() + " is damaged: its length is not what " +
+                                 ObjectKey(entry.manifest).ToString() + " says");
+              }
+              whole.Update(*bytes);
+              size += length;
+              return WriteAll(fd, *bytes, entry.name);
+            });
+      }));
+  if (size != entry.size || whole.Finish() != entry.id) {
+    return Error(ErrorCode::kCorrupt, ObjectKey(entry.manifest).ToString() +
+                                          " is damaged: its chunks do not make up blob " +
+                                          FormatId(entry.id));
+  }
+  return {};
+}
+
+Result<FileWriter::Outcome> FileWriter::CreateSymlink(int folder, const std::string& name,
+                                                      const TreeEntry& entry,
+                                                      const FileAttributes& attributes) const {
+  if (::symlinkat(entry.target.c_str(), folder, name.c_str()) != 0) {
+    if (errno == EEXIST) return Outcome::kExists;
+    return Error::FromErrno(errno, "create symlink", name);
+  }
+  if (::utimensat(folder, name.c_str(), ModificationTime(attributes.mtime).times,
+                  AT_SYMLINK_NOFOLLOW) != 0) {
+    return Error::FromErrno(errno, "set the time of", name);
+  }
+  return Outcome::kDone;
+}
+
+Result<void> FileWriter::Replace(int folder, const TreeEntry& entry,
+                                 const FileAttributes& attributes, ByteView content) const {
+  const std::string temporary = ".helios-tmp-" + RandomName();
+  HELIOS_TRY(CreateAs(folder, temporary, entry, attributes, content));
+  if (::renameat(folder, temporary.c_str(), folder, entry.name.c_str()) != 0) {
+    const int os_error = errno;
+    ::unlinkat(folder, temporary.c_str(), 0);
+    return Error::FromErrno(os_error, "replace", entry.name);
+  }
+  return {};
+}
+
+Result<void> FileWriter::SetAttributes(int folder, const TreeEntry& entry,
+                                       const FileAttributes& attributes) const {
+  if (entry.kind != EntryKind::kSymlink) {
+    // O_PATH would not allow fchmod; a file that we may not read can still be given a mode by name.
+    const Result<Fd> fd = OpenAt(folder, entry.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    if (!fd) return fd.error();
+    if (::fchmod(fd->get(), FileMode(entry, attributes)) != 0) {
+      return Error::FromErrno(errno, "set the mode of", entry.name);
+    }
+    if (::futimens(fd->get(), ModificationTime(attributes.mtime).times) != 0) {
+      return Error::FromErrno(errno, "set the time of", entry.name);
+    }
+    return {};
+  }
+  if (::utimensat(folder, entry.name.c_str(), ModificationTime(attributes.mtime).times,
+                  AT_SYMLINK_NOFOLLOW) != 0) {
+    return Error::FromErrno(errno, "set the time of", entry.name);
+  }
+  return {};
+}
+
+Result<void> FileWriter::SetFolderAttributes(int folder, const FileAttributes& attributes) const {
+  if (::fchmod(folder, attributes.mode & 0777u) != 0) {
+    return Error::FromErrno(errno, "set the mode of", "a folder");
+  }
+  if (::futimens(folder, ModificationTime(attributes.mtime).times) != 0) {
+    return Error::FromErrno(errno, "set the time of", "a folder");
+  }
+  return {};
+}
+
+}  // namespace helios

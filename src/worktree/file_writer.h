@@ -1,0 +1,56 @@
+// Writes single files and symlinks into an open folder.
+#ifndef HELIOS_WORKTREE_FILE_WRITER_H_
+#define HELIOS_WORKTREE_FILE_WRITER_H_
+
+#include <optional>
+#include <string>
+
+#include "helios/object_store.h"
+#include "object/attributes.h"
+#include "object/tree.h"
+#include "vst/tree_reader.h"
+
+namespace helios {
+
+// Every write is relative to a folder's descriptor and touches one name in it: no link is followed,
+// nothing outside is reached. Thread-safe.
+class FileWriter {
+ public:
+  explicit FileWriter(ObjectStore* store);
+
+  enum class Outcome { kDone, kExists };
+
+  // Creates what `entry` (anything but a directory) says under its own name. `content` is that of a
+  // file of at most kWholeBlobBytesMax, already verified; larger files are fetched chunk by chunk,
+  // and verified as a whole. kExists: something is there, and was left alone. What fails half-way
+  // is removed again.
+  Result<Outcome> Create(int folder, const TreeEntry& entry, const FileAttributes& attributes,
+                         ByteView content) const;
+
+  // The same under a temporary name, which then takes the place of whatever is there by rename. A
+  // directory in that place is an error (EISDIR).
+  Result<void> Replace(int folder, const TreeEntry& entry, const FileAttributes& attributes,
+                       ByteView content) const;
+
+  // Mode and mtime alone, of what is already there; never through a link.
+  Result<void> SetAttributes(int folder, const TreeEntry& entry,
+                             const FileAttributes& attributes) const;
+  // Of an open folder.
+  Result<void> SetFolderAttributes(int folder, const FileAttributes& attributes) const;
+
+ private:
+  Result<Outcome> CreateFile(int folder, const std::string& name, const TreeEntry& entry,
+                             const FileAttributes& attributes, ByteView content) const;
+  Result<Outcome> CreateSymlink(int folder, const std::string& name, const TreeEntry& entry,
+                                const FileAttributes& attributes) const;
+  Result<void> WriteLargeContent(int fd, const TreeEntry& entry) const;
+  Result<Outcome> CreateAs(int folder, const std::string& name, const TreeEntry& entry,
+                           const FileAttributes& attributes, ByteView content) const;
+
+  ObjectStore* store_;
+  unsigned umask_;  // what the process takes away from the modes of new files
+};
+
+}  // namespace helios
+
+#endif  // HELIOS_WORKTREE_FILE_WRITER_H_

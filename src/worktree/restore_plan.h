@@ -1,0 +1,78 @@
+// What a restore in place would do to a workspace: made by comparing three trees, before anything
+// is touched.
+#ifndef HELIOS_WORKTREE_RESTORE_PLAN_H_
+#define HELIOS_WORKTREE_RESTORE_PLAN_H_
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "vst/tree_reader.h"
+#include "worktree/scan.h"
+
+namespace helios {
+
+struct PlannedFile {
+  enum class Action { kCreate, kReplace, kSetAttributes };
+  Action action = Action::kCreate;
+  TreeEntry entry;
+  FileAttributes attributes;
+  FileStatus seen;  // what is there now, for all but kCreate
+};
+
+struct PlannedSubtree {
+  std::string name;
+  TreeId tree;
+  AttributesId attributes;
+};
+
+// A file or symlink to remove, or a scanned folder with all that the scan saw in it.
+struct PlannedRemoval {
+  std::string name;
+  FileStatus seen;
+  ScannedDirectory* folder = nullptr;
+};
+
+// A folder that exists and in which something is to be done.
+struct PlannedFolder {
+  std::string name;
+  std::optional<FileAttributes> attributes;  // to set at the end
+  bool remove_if_empty = false;
+  std::vector<PlannedRemoval> make_room;  // before anything is written
+  std::vector<PlannedFile> files;
+  std::vector<PlannedSubtree> subtrees;  // to be made, from nothing
+  std::vector<PlannedRemoval> removals;  // after everything is written
+  std::vector<std::unique_ptr<PlannedFolder>> folders;
+};
+
+struct RestorePlan {
+  PlannedFolder root;
+  bool has_work = false;
+  uint64_t created = 0;  // files and symlinks that are not there; below `subtrees` too
+  uint64_t replaced = 0;
+  uint64_t deleted = 0;
+  uint64_t bytes = 0;           // to write
+  uint64_t kept_untracked = 0;  // paths that no snapshot of this workspace holds, left alone
+  // Paths whose present content no snapshot holds and that would be overwritten or deleted.
+  std::vector<std::string> conflicts;
+  // Paths that cannot be made way for even by force: what Helios does not capture.
+  std::vector<std::string> obstacles;
+};
+
+struct RestorePlanOptions {
+  bool force = false;  // conflicts are listed and planned all the same
+  bool delete_untracked = false;
+  const Selector* selector = nullptr;  // null: everything
+};
+
+// Compares the workspace as scanned, its baseline (absent: nothing is known to be saved) and the
+// target. Walks only where the workspace and the target differ.
+Result<RestorePlan> PlanRestore(const TreeReader& reader, ScannedDirectory* workspace,
+                                const std::optional<TreeId>& baseline, const TreeId& target,
+                                const AttributesId& target_attributes,
+                                const RestorePlanOptions& options);
+
+}  // namespace helios
+
+#endif  // HELIOS_WORKTREE_RESTORE_PLAN_H_

@@ -1,0 +1,89 @@
+#include "worktree/stat_index.h"
+
+#include <fcntl.h>
+
+#include <cstring>
+
+#include "base/codec.h"
+#include "base/durable_file.h"
+#include "object/hash.h"
+
+namespace helios {
+namespace {
+
+constexpr uint64_t kMagic = 0x58444e49534c4548;  // "HELSINDX"
+constexpr uint32_t kVersion = 1;
+constexpr uint64_t kIndexBytesMax = uint64_t{16} << 30;
+
+ByteView CheckedPart(const IndexedSection* section) {
+  return {reinterpret_cast<const char*>(section) + sizeof(section->check),
+          section->section_bytes - sizeof(section->check)};
+}
+
+// A checksum proves that the bytes are those that were written; this, that they can be followed.
+bool HasSaneEntries(const IndexedSection& section) {
+  const uint64_t entries_end =
+      sizeof(IndexedSection) + uint64_t{section.entry_count} * sizeof(IndexedEntry);
+  if (entries_end > section.section_bytes) return false;
+  const uint64_t text_bytes = section.section_bytes - entries_end;
+  for (const IndexedEntry& entry : section.Entries()) {
+    const uint64_t name_end = uint64_t{entry.name_offset} + entry.name_length;
+    if (name_end >= text_bytes || section.Text()[name_end] != '\0') return false;
+    if (entry.entry_class > static_cast<uint8_t>(EntryClass::kBadName)) return false;
+    if (entry.ExtraBytes() > text_bytes || entry.extra_offset > text_bytes - entry.ExtraBytes()) {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+std::optional<StatIndex> StatIndex::Load(const std::string& path, const IndexHeader& expected) {
+  const Result<Fd> fd = OpenAt(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  if (!fd) return std::nullopt;
+  const StatusOrErrno status = StatusOf(fd->get());
+  if (status.os_error != 0 || !status.status.IsRegular() ||
+      status.status.size < sizeof(IndexHeader) || status.status.size > kIndexBytesMax) {
+    return std::nullopt;
+  }
+  // Read, not mapped: the file may be replaced or cut short under our feet.
+  StatIndex index;
+  index.size_ = static_cast<size_t>(status.status.size);
+  index.bytes_.reset(new char[index.size_]);
+  if (!ReadExactlyAt(fd->get(), index.bytes_.get(), index.size_, 0, path)) return std::nullopt;
+  const auto header = LoadLittleEndian<IndexHeader>(index.bytes_.get());
+  if (header.magic != kMagic || header.version != kVersion ||
+      header.include_git != expected.include_git || header.epoch != expected.epoch ||
+      header.device != expected.device || header.inode != expected.inode) {
+    return std::nullopt;
+  }
+  index.root_offset_ = header.root_offset;
+  return index;
+}
+
+Result<void> StatIndex::Save(const std::string& folder, const std::string& name, Bytes body,
+                             const IndexHeader& header) {
+  IndexHeader sealed = header;
+  sealed.magic = kMagic;
+  sealed.version = kVersion;
+  std::memcpy(body.data(), &sealed, sizeof(sealed));
+  return ReplaceFile(folder, name, body, Durability::kCache);
+}
+
+const IndexedSection* StatIndex::Section(uint64_t offset) const {
+  if (offset % 8 != 0 || offset < sizeof(IndexHeader) || offset > size_ ||
+      size_ - offset < sizeof(IndexedSection)) {
+    return nullptr;
+  }
+  const auto* section = reinterpret_cast<const IndexedSection*>(bytes_.get() + offset);
+  if (section->section_bytes > size_ - offset || section->section_bytes < sizeof(IndexedSection) ||
+      section->check != Checksum64(CheckedPart(section)) || !HasSaneEntries(*section)) {
+    return nullptr;
+  }
+  return section;
+}
+
+void SealSection(IndexedSection* section) { section->check = Checksum64(CheckedPart(section)); }
+
+}  // namespace helios

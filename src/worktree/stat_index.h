@@ -1,0 +1,149 @@
+// The stat index of a workspace: what the last scan saw, so that what did not change is not read
+// again. A cache: deleting it costs time only. docs/format.md, "Stat index".
+//
+// One section per directory, read in place. A section is believed only if its checksum holds; a
+// section that does not is as good as absent.
+#ifndef HELIOS_WORKTREE_STAT_INDEX_H_
+#define HELIOS_WORKTREE_STAT_INDEX_H_
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "worktree/file_status.h"
+
+namespace helios {
+
+// What a scan made of a name.
+enum class EntryClass : uint8_t {
+  kFile = 0,
+  kSymlink = 1,
+  kDirectory = 2,
+  // Not captured:
+  kSpecial = 3,     // fifo, socket, device
+  kIgnored = 4,     // excluded by .heliosignore
+  kStore = 5,       // a Helios store, or the link that leads to it
+  kGit = 6,         // the workspace's own .git
+  kUnreadable = 7,  // no permission, or the medium failed
+  kBadName = 8,     // a name that no tree can hold
+};
+inline bool IsCaptured(EntryClass entry_class) { return entry_class <= EntryClass::kDirectory; }
+
+struct IndexedEntry {
+  int64_t mtime_seconds;
+  int64_t ctime_seconds;
+  uint64_t inode;
+  uint64_t size;
+  uint32_t mtime_nanoseconds;
+  uint32_t ctime_nanoseconds;
+  uint32_t mode;
+  uint32_t name_offset;   // into the section's text, NUL-terminated there
+  uint8_t id[32];         // file: blob id
+  uint64_t child_offset;  // directory: its section
+  uint32_t extra_offset;  // into the text: a large file's manifest id, a symlink's target
+  uint16_t name_length;
+  uint8_t entry_class;
+  uint8_t trusted;  // 0: as young as the scan that saw it; looked at again next time
+
+  EntryClass Class() const { return static_cast<EntryClass>(entry_class); }
+  // True if the file has not been touched since: same inode, size, mtime, ctime and mode.
+  bool Matches(const FileStatus& status) const {
+    return trusted != 0 && ctime_nanoseconds == status.ctime.nanoseconds &&
+           ctime_seconds == status.ctime.seconds && inode == status.inode && size == status.size &&
+           mtime_nanoseconds == status.mtime.nanoseconds && mtime_seconds == status.mtime.seconds &&
+           mode == status.mode;
+  }
+  uint64_t ExtraBytes() const {
+    if (Class() == EntryClass::kSymlink) return size;
+    return Class() == EntryClass::kFile && size > kWholeBlobBytesMax ? Digest::kSize : 0;
+  }
+  FileStatus Status(uint64_t device) const {
+    return {mode,
+            device,
+            inode,
+            size,
+            {mtime_seconds, mtime_nanoseconds},
+            {ctime_seconds, ctime_nanoseconds}};
+  }
+};
+static_assert(sizeof(IndexedEntry) == 96);
+
+struct IndexedSection {
+  uint64_t check;  // of everything after this field
+  uint32_t section_bytes;
+  uint32_t entry_count;
+  int64_t mtime_seconds;
+  int64_t ctime_seconds;
+  uint64_t device;
+  uint64_t inode;
+  uint32_t mtime_nanoseconds;
+  uint32_t ctime_nanoseconds;
+  uint32_t mode;
+  uint8_t trusted;
+  uint8_t has_ignore_file;
+  uint8_t reserved[2];
+  uint64_t rules_digest;  // of the ignore rules that held for its entries
+  uint8_t tree[32];
+  uint8_t attributes[32];
+  uint64_t files;
+  uint64_t bytes;
+  // Then the entries, sorted by name, then the text.
+
+  std::span<const IndexedEntry> Entries() const {
+    return {reinterpret_cast<const IndexedEntry*>(this + 1), entry_count};
+  }
+  const char* Text() const {
+    return reinterpret_cast<const char*>(this + 1) + entry_count * sizeof(IndexedEntry);
+  }
+  const char* Name(const IndexedEntry& entry) const { return Text() + entry.name_offset; }
+  // A large file's manifest id, a symlink's target; empty for anything else.
+  ByteView Extra(const IndexedEntry& entry) const {
+    return {Text() + entry.extra_offset, entry.ExtraBytes()};
+  }
+  bool Matches(const FileStatus& status) const {
+    return trusted != 0 && ctime_nanoseconds == status.ctime.nanoseconds &&
+           ctime_seconds == status.ctime.seconds && inode == status.inode &&
+           device == status.device && mtime_nanoseconds == status.mtime.nanoseconds &&
+           mtime_seconds == status.mtime.seconds && mode == status.mode;
+  }
+};
+static_assert(sizeof(IndexedSection) == 152);
+
+struct IndexHeader {
+  uint64_t magic;
+  uint32_t version;
+  uint32_t include_git;  // what the scan was told
+  uint64_t epoch;        // of the collector: after a collection the ids prove nothing
+  uint64_t device;       // of the workspace's root
+  uint64_t inode;
+  uint64_t root_offset;  // of the root's section
+};
+static_assert(sizeof(IndexHeader) == 48);
+
+class StatIndex {
+ public:
+  // nullopt where there is none, or none that can be used for this workspace: never an error.
+  static std::optional<StatIndex> Load(const std::string& path, const IndexHeader& expected);
+  // Replaces the index. `body` begins with a header (its fixed fields are set here).
+  static Result<void> Save(const std::string& folder, const std::string& name, Bytes body,
+                           const IndexHeader& header);
+
+  // The section at `offset`, nullptr if it is damaged.
+  const IndexedSection* Section(uint64_t offset) const;
+  const IndexedSection* Root() const { return Section(root_offset_); }
+  size_t size() const { return size_; }
+
+ private:
+  std::unique_ptr<char[]> bytes_;
+  size_t size_ = 0;
+  uint64_t root_offset_ = 0;
+};
+
+// Sets the section's checksum, over `section_bytes` bytes from its start.
+void SealSection(IndexedSection* section);
+
+}  // namespace helios
+
+#endif  // HELIOS_WORKTREE_STAT_INDEX_H_

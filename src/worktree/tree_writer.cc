@@ -1,0 +1,536 @@
+#include "worktree/tree_writer.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/thread_pool.h"
+#include "worktree/file_writer.h"
+
+namespace helios {
+namespace {
+
+// A folder that is being written. Whoever works in it holds it; when the last one lets go, its
+// attributes are set, for only then does its mtime stay.
+class Folder {
+ public:
+  Folder(std::shared_ptr<Folder> parent, std::string name) : parent_(std::move(parent)), name_(std::move(name)) {}
+  explicit Folder(Fd fd) : fd_(std::move(fd)), opened_(true) {}
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+
+  ~Folder() {
+    if (fd_.IsOpen() && attributes_ && writer_ != nullptr) {
+      // What a file system without modes or times refuses does not make the contents worse.
+      (void)writer_->SetFolderAttributes(fd_.get(), *attributes_);
+    }
+    fd_.Reset();
+    // Let go of the parents one by one: a destructor that calls itself is as deep as the tree.
+    std::shared_ptr<Folder> parent = std::move(parent_);
+    while (parent != nullptr && parent.use_count() == 1) {
+      std::shared_ptr<Folder> next = std::move(parent->parent_);
+      parent.reset();
+      parent = std::move(next);
+    }
+  }
+
+  void SetAtTheEnd(const FileWriter* writer, const FileAttributes& attributes) {
+    writer_ = writer;
+    attributes_ = attributes;
+  }
+
+  int fd() const { return fd_.get(); }
+  std::string Path() const {
+    std::vector<const Folder*> chain;
+    for (const Folder* at = this; at->parent_ != nullptr; at = at->parent_.get()) {
+      chain.push_back(at);
+    }
+    std::string path;
+    for (size_t i = chain.size(); i-- > 0;) {
+      if (!path.empty()) path.push_back('/');
+      path.append(chain[i]->name_);
+    }
+    return path;
+  }
+  std::string PathOf(std::string_view name) const {
+    std::string path = Path();
+    if (!path.empty()) path.push_back('/');
+    return path.append(name);
+  }
+
+  // Opens the folder and the folders above it; makes those that are missing. 0, or errno.
+  int EnsureOpen(bool make, uint64_t* made) {
+    std::vector<Folder*> closed;
+    for (Folder* at = this; at != nullptr; at = at->parent_.get()) {
+      MutexLock lock(at->mutex_);
+      if (at->opened_) break;
+      closed.push_back(at);
+    }
+    for (size_t i = closed.size(); i-- > 0;) {
+      if (const int os_error = closed[i]->OpenSelf(make, made); os_error != 0) return os_error;
+    }
+    return 0;
+  }
+
+ private:
+  int OpenSelf(bool make, uint64_t* made) {
+    MutexLock lock(mutex_);
+    if (opened_) return 0;
+    const int parent = parent_->fd();
+    if (make) {
+      if (::mkdirat(parent, name_.c_str(), 0700) == 0) ++*made;
+      else if (errno != EEXIST) return errno;
+    }
+    Result<Fd> fd = OpenAt(parent, name_, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    if (!fd) return fd.error().os_error();
+    fd_ = std::move(fd).value();
+    opened_ = true;
+    return 0;
+  }
+
+  std::shared_ptr<Folder> parent_;  // null for the root
+  std::string name_;
+  Fd fd_;
+  Mutex mutex_;
+  bool opened_ HELIOS_GUARDED_BY(mutex_) = false;
+  const FileWriter* writer_ = nullptr;
+  std::optional<FileAttributes> attributes_;
+};
+using FolderPointer = std::shared_ptr<Folder>;
+
+// One file or symlink to write.
+struct WriteItem {
+  TreeEntry entry;
+  FileAttributes attributes;
+  bool replaces = false;
+  std::optional<FileStatus> seen;  // what must still be there if it replaces something
+};
+
+class Writer {
+ public:
+  Writer(ObjectStore* store, const WriteOptions& options)
+      : store_(store),
+        reader_(store),
+        files_(store),
+        options_(options),
+        selects_everything_(options.selector == nullptr ||
+                            options.selector->SelectsEverything()),
+        reports_(options.threads) {}
+
+  Result<WriteReport> WriteWholeTree(Fd root, const TreeId& tree, const AttributesId& attributes) {
+    auto folder = std::make_shared<Folder>(std::move(root));
+    HELIOS_TRY(TaskStack::Run(options_.threads, [&](TaskStack& tasks) {
+      tasks.Push([this, &tasks, folder = std::move(folder), tree, attributes](unsigned worker) {
+        return WriteFolder(tasks, worker, folder, tree, attributes, options_.set_root_attributes);
+      });
+    }));
+    return Sum();
+  }
+
+  Result<WriteReport> ApplyPlan(Fd root, const PlannedFolder& plan) {
+    auto folder = std::make_shared<Folder>(std::move(root));
+    // Deletes come last, so they are a pass of their own.
+    HELIOS_TRY(TaskStack::Run(options_.threads, [&](TaskStack& tasks) {
+      tasks.Push([this, &tasks, folder, &plan](unsigned worker) {
+        return ApplyFolder(tasks, worker, folder, plan);
+      });
+    }));
+    Remove(folder, plan);
+    return Sum();
+  }
+
+ private:
+  static constexpr size_t kPartsInFlightMax = 8;
+
+  Result<WriteReport> Sum() {
+    WriteReport sum;
+    for (const WriteReport& report : reports_) sum.Merge(report);
+    return sum;
+  }
+
+  void Fail(unsigned worker, std::string path, std::string_view why) {
+    WriteReport& report = reports_[worker];
+    ++report.failed;
+    if (report.first_failures.size() < WriteReport::kFailuresMax) {
+      report.first_failures.push_back(std::move(path.append(": ").append(why)));
+    }
+  }
+
+  // Errors that end everything; any other is one name's own.
+  static bool EndsEverything(const Error& error) {
+    return error.code() != ErrorCode::kFailed || error.os_error() == EIO ||
+           error.os_error() == EROFS || error.os_error() == EMFILE || error.os_error() == ENFILE;
+  }
+  Result<void> Settle(unsigned worker, const Folder& folder, std::string_view name, Error error) {
+    if (EndsEverything(error)) return std::move(error).WithContext(folder.PathOf(name));
+    Fail(worker, folder.PathOf(name), error.message());
+    return {};
+  }
+
+  // --- Whole trees -----------------------------------------------------------------------------
+
+  Result<void> WriteFolder(TaskStack& tasks, unsigned worker, const FolderPointer& folder,
+                           const TreeId& tree, const AttributesId& attributes,
+                           bool set_attributes) {
+    if (selects_everything_ && !Open(worker, *folder)) return {};
+    auto parts = std::make_shared<std::atomic<size_t>>(0);
+    const auto take_page = [&](std::span<TreeEntry> entries,
+                               std::span<AttributesEntry> beside) -> Result<void> {
+      std::vector<WriteItem> items = PushFolders(tasks, folder, entries, beside);
+      if (items.empty()) return {};
+      if (entries.size() < kPageItemsWorthSharing || *parts >= kPartsInFlightMax) {
+        return WriteItems(worker, *folder, items);
+      }
+      ++*parts;
+      auto shared = std::make_shared<std::vector<WriteItem>>(std::move(items));
+      tasks.Push([this, folder, shared, parts](unsigned other) {
+        Result<void> written = WriteItems(other, *folder, *shared);
+        --*parts;
+        return written;
+      });
+      return {};
+    };
+    Result<FileAttributes> own = reader_.ForEachPage(tree, &attributes, take_page);
+    if (!own) return std::move(own).error().WithContext(PathForPeople(*folder));
+    if (!selects_everything_ && options_.selector->Selects(folder->Path(), true) &&
+        !folder->Path().empty()) {
+      if (!Open(worker, *folder)) return {};
+    }
+    if (set_attributes) folder->SetAtTheEnd(&files_, *own);
+    return {};
+  }
+
+  static std::string PathForPeople(const Folder& folder) {
+    const std::string path = folder.Path();
+    return path.empty() ? "the root folder" : path + "/";
+  }
+
+  bool Open(unsigned worker, Folder& folder) {
+    const int os_error = folder.EnsureOpen(true, &reports_[worker].folders);
+    if (os_error == 0) return true;
+    const bool in_the_way = os_error == ENOTDIR || os_error == ELOOP;
+    Fail(worker, folder.Path(),
+         in_the_way ? "something that is not a folder is in the way" : std::strerror(os_error));
+    return false;
+  }
+
+  // Hands out the subfolders of one page; returns what else is to be written.
+  std::vector<WriteItem> PushFolders(TaskStack& tasks, const FolderPointer& folder,
+                                     std::span<TreeEntry> entries,
+                                     std::span<AttributesEntry> beside) {
+    std::vector<WriteItem> items;
+    std::string prefix;
+    if (!selects_everything_) prefix = folder->PathOf("");
+    for (size_t i = 0; i < entries.size(); ++i) {
+      TreeEntry& entry = entries[i];
+      const bool is_directory = entry.kind == EntryKind::kDirectory;
+      if (!selects_everything_) {
+        const std::string path = prefix + entry.name;
+        const bool selected = options_.selector->Selects(path, is_directory);
+        if (!selected && !(is_directory && options_.selector->MaySelectBelow(path))) continue;
+      }
+      if (!is_directory) {
+        items.push_back({std::move(entry), beside[i].attributes, false, std::nullopt});
+        continue;
+      }
+      auto child = std::make_shared<Folder>(folder, entry.name);
+      tasks.Push([this, &tasks, child = std::move(child), tree = TreeId{entry.id},
+                  attributes = beside[i].directory](unsigned worker) {
+        return WriteFolder(tasks, worker, child, tree, attributes, true);
+      });
+    }
+    return items;
+  }
+
+  // --- Files -----------------------------------------------------------------------------------
+
+  // Small files in the order in which the store has them; then large ones; symlinks last.
+  Result<void> WriteItems(unsigned worker, Folder& folder, std::vector<WriteItem>& items) {
+    if (!Open(worker, folder)) return {};
+    std::vector<ObjectKey> keys;
+    std::vector<size_t> places;
+    for (size_t i = 0; i < items.size(); ++i) {
+      const TreeEntry& entry = items[i].entry;
+      if (!IsFile(entry.kind) || entry.HasManifest()) continue;
+      keys.emplace_back(ObjectKind::kBlob, entry.id);
+      places.push_back(i);
+    }
+    std::vector<bool> done(items.size(), false);
+    Result<void> got = store_->GetMany(
+        keys, [&](size_t index, std::optional<ByteView> bytes) -> Result<void> {
+          const WriteItem& item = items[places[index]];
+          done[places[index]] = true;
+          return WriteSmall(worker, folder, item, keys[index], bytes);
+        });
+    if (!got) return NameDamagedFile(std::move(got).error(), folder, items, done);
+    for (const bool symlinks : {false, true}) {
+      for (size_t i = 0; i < items.size(); ++i) {
+        if (done[i] || (items[i].entry.kind == EntryKind::kSymlink) != symlinks) continue;
+        HELIOS_TRY(WriteOne(worker, folder, items[i], {}));
+      }
+    }
+    return {};
+  }
+
+  Result<void> WriteSmall(unsigned worker, Folder& folder, const WriteItem& item,
+                          const ObjectKey& key, std::optional<ByteView> bytes) {
+    if (!bytes) return MissingObject(key).WithContext(folder.PathOf(item.entry.name));
+    if (bytes->size() != item.entry.size) {
+      return Error(ErrorCode::kCorrupt, folder.PathOf(item.entry.name) + ": " + key.ToString() +
+                                            " has another size than its tree says");
+    }
+    return WriteOne(worker, folder, item, *bytes);
+  }
+
+  // A frame that cannot be read takes several files with it: the error should name one of them.
+  Result<void> NameDamagedFile(Error error, const Folder& folder,
+                               const std::vector<WriteItem>& items,
+                               const std::vector<bool>& done) {
+    if (error.code() != ErrorCode::kCorrupt) return error;
+    for (size_t i = 0; i < items.size(); ++i) {
+      const TreeEntry& entry = items[i].entry;
+      if (done[i] || !IsFile(entry.kind) || entry.HasManifest()) continue;
+      const ObjectKey key(ObjectKind::kBlob, entry.id);
+      const Result<std::optional<Bytes>> again = store_->Get(key);
+      if (!again) {
+        return Error(again.error()).WithContext(folder.PathOf(entry.name) + ": " + key.ToString());
+      }
+    }
+    return error;
+  }
+
+  Result<void> WriteOne(unsigned worker, Folder& folder, const WriteItem& item, ByteView content) {
+    const TreeEntry& entry = item.entry;
+    Result<void> written = item.replaces ? Replace(folder, item, content)
+                                         : CreateOrReplace(folder, item, content);
+    if (!written) return Settle(worker, folder, entry.name, std::move(written).error());
+    WriteReport& report = reports_[worker];
+    ++report.files;
+    if (IsFile(entry.kind)) report.bytes += entry.size;
+    if (options_.progress != nullptr) {
+      options_.progress->files.fetch_add(1, std::memory_order_relaxed);
+      options_.progress->bytes.fetch_add(entry.Totals().bytes, std::memory_order_relaxed);
+    }
+    return {};
+  }
+
+  Result<void> CreateOrReplace(Folder& folder, const WriteItem& item, ByteView content) {
+    HELIOS_TRY_ASSIGN(const FileWriter::Outcome outcome,
+                      files_.Create(folder.fd(), item.entry, item.attributes, content));
+    if (outcome == FileWriter::Outcome::kDone) return {};
+    if (protects_existing_) {
+      return Error(ErrorCode::kFailed, "appeared meanwhile, left alone");
+    }
+    return ReplaceNonFolder(folder, item, content);
+  }
+
+  Result<void> Replace(Folder& folder, const WriteItem& item, ByteView content) {
+    if (item.seen && StatusAt(folder.fd(), item.entry.name.c_str()).status != *item.seen) {
+      return Error(ErrorCode::kFailed, "changed meanwhile, left alone");
+    }
+    return ReplaceNonFolder(folder, item, content);
+  }
+
+  Result<void> ReplaceNonFolder(Folder& folder, const WriteItem& item, ByteView content) {
+    if (StatusAt(folder.fd(), item.entry.name.c_str()).status.IsDirectory()) {
+      return Error(ErrorCode::kFailed, "a folder is in the way");
+    }
+    return files_.Replace(folder.fd(), item.entry, item.attributes, content);
+  }
+
+  // --- Plans -----------------------------------------------------------------------------------
+
+  Result<void> ApplyFolder(TaskStack& tasks, unsigned worker, const FolderPointer& folder,
+                           const PlannedFolder& plan) {
+    const int os_error = folder->EnsureOpen(false, &reports_[worker].folders);
+    if (os_error != 0) {
+      Fail(worker, folder->Path(), std::strerror(os_error));
+      return {};
+    }
+    MakeWritable(*folder, plan);
+    for (const PlannedRemoval& removal : plan.make_room) RemoveOne(worker, *folder, removal);
+    for (const std::unique_ptr<PlannedFolder>& below : plan.folders) {
+      auto child = std::make_shared<Folder>(folder, below->name);
+      tasks.Push([this, &tasks, child = std::move(child), below = below.get()](unsigned other) {
+        return ApplyFolder(tasks, other, child, *below);
+      });
+    }
+    for (const PlannedSubtree& subtree : plan.subtrees) {
+      auto child = std::make_shared<Folder>(folder, subtree.name);
+      tasks.Push([this, &tasks, child = std::move(child), subtree](unsigned other) {
+        return WriteFolder(tasks, other, child, subtree.tree, subtree.attributes, true);
+      });
+    }
+    std::vector<WriteItem> items;
+    for (const PlannedFile& file : plan.files) {
+      if (file.action == PlannedFile::Action::kSetAttributes) {
+        SetAttributes(worker, *folder, file);
+        continue;
+      }
+      const bool replaces = file.action == PlannedFile::Action::kReplace;
+      items.push_back({file.entry, file.attributes, replaces, std::nullopt});
+      if (replaces && file.seen != FileStatus()) items.back().seen = file.seen;
+    }
+    if (!items.empty()) HELIOS_TRY(WriteItems(worker, *folder, items));
+    if (plan.attributes && plan.removals.empty() && !AnyRemovalFolder(plan)) {
+      folder->SetAtTheEnd(&files_, *plan.attributes);
+    }
+    return {};
+  }
+
+  static bool AnyRemovalFolder(const PlannedFolder& plan) {
+    for (const auto& below : plan.folders) {
+      if (below->remove_if_empty) return true;
+    }
+    return false;
+  }
+
+  // Its owner may have made the folder read-only; its final mode is set at the end.
+  static void MakeWritable(const Folder& folder, const PlannedFolder& plan) {
+    const StatusOrErrno status = StatusOf(folder.fd());
+    const bool has_work = !plan.files.empty() || !plan.subtrees.empty() ||
+                          !plan.removals.empty() || !plan.make_room.empty();
+    if (has_work && status.os_error == 0 && (status.status.mode & 0700) != 0700) {
+      (void)::fchmod(folder.fd(), (status.status.mode & 07777) | 0700);  // the write says if not
+    }
+  }
+
+  void SetAttributes(unsigned worker, Folder& folder, const PlannedFile& file) {
+    Result<void> set = files_.SetAttributes(folder.fd(), file.entry, file.attributes);
+    if (set) {
+      ++reports_[worker].attributes;
+    } else {
+      Fail(worker, folder.PathOf(file.entry.name), set.error().message());
+    }
+  }
+
+  // --- Removals --------------------------------------------------------------------------------
+
+  // The second pass, depth first, on the caller's thread.
+  void Remove(const FolderPointer& root, const PlannedFolder& plan) {
+    struct Step {
+      FolderPointer folder;
+      FolderPointer parent;
+      const PlannedFolder* plan;
+      bool leaving;
+    };
+    std::vector<Step> stack{{root, nullptr, &plan, false}};
+    while (!stack.empty()) {
+      const Step step = std::move(stack.back());
+      stack.pop_back();
+      if (step.leaving) {
+        Leave(step.folder, step.parent, *step.plan);
+        continue;
+      }
+      if (step.folder->EnsureOpen(false, &reports_[0].folders) != 0) continue;
+      for (const PlannedRemoval& removal : step.plan->removals) {
+        RemoveOne(0, *step.folder, removal);
+      }
+      stack.push_back({step.folder, step.parent, step.plan, true});
+      for (const std::unique_ptr<PlannedFolder>& below : step.plan->folders) {
+        stack.push_back({std::make_shared<Folder>(step.folder, below->name), step.folder,
+                         below.get(), false});
+      }
+    }
+  }
+
+  void Leave(const FolderPointer& folder, const FolderPointer& parent, const PlannedFolder& plan) {
+    if (plan.remove_if_empty && parent != nullptr) {
+      // Not empty: what is in it was never captured, and stays.
+      if (::unlinkat(parent->fd(), plan.name.c_str(), AT_REMOVEDIR) == 0) ++reports_[0].deleted;
+    } else if (plan.attributes && (!plan.removals.empty() || AnyRemovalFolder(plan))) {
+      (void)files_.SetFolderAttributes(folder->fd(), *plan.attributes);  // as in ~Folder
+    }
+  }
+
+  void RemoveOne(unsigned worker, Folder& folder, const PlannedRemoval& removal) {
+    if (removal.folder != nullptr) {
+      RemoveScanned(worker, folder, removal);
+      return;
+    }
+    const StatusOrErrno now = StatusAt(folder.fd(), removal.name.c_str());
+    if (now.os_error == ENOENT) return;
+    if (now.os_error != 0 || now.status != removal.seen) {
+      Fail(worker, folder.PathOf(removal.name), "changed meanwhile, left alone");
+    } else if (::unlinkat(folder.fd(), removal.name.c_str(), 0) != 0) {
+      Fail(worker, folder.PathOf(removal.name), std::strerror(errno));
+    } else {
+      ++reports_[worker].deleted;
+    }
+  }
+
+  // Removes just what the scan saw in a folder, then the folder if nothing else is in it.
+  void RemoveScanned(unsigned worker, Folder& parent, const PlannedRemoval& removal) {
+    struct Step {
+      FolderPointer folder;  // null: of `parent`
+      ScannedDirectory* scanned;
+      FolderPointer above;
+      bool leaving;
+    };
+    // The parent is not ours to own: the root of this walk opens it anew by its descriptor.
+    Result<Fd> fd = OpenAt(parent.fd(), ".", O_RDONLY | O_DIRECTORY);
+    if (!fd) return Fail(worker, parent.PathOf(removal.name), fd.error().message());
+    auto base = std::make_shared<Folder>(std::move(fd).value());
+    std::vector<Step> stack{
+        {std::make_shared<Folder>(base, removal.name), removal.folder, base, false}};
+    while (!stack.empty()) {
+      const Step step = std::move(stack.back());
+      stack.pop_back();
+      if (step.leaving) {
+        if (::unlinkat(step.above->fd(), step.scanned->name.c_str(), AT_REMOVEDIR) == 0) {
+          ++reports_[worker].deleted;
+        } else {
+          Fail(worker, parent.PathOf(step.folder->Path()), std::strerror(errno));
+        }
+        continue;
+      }
+      if (const int os_error = step.folder->EnsureOpen(false, &reports_[worker].folders)) {
+        Fail(worker, parent.PathOf(step.folder->Path()), std::strerror(os_error));
+        continue;
+      }
+      step.scanned->Expand();
+      stack.push_back({step.folder, step.scanned, step.above, true});
+      for (const ScannedEntry& entry : step.scanned->entries) {
+        if (entry.vanished || !IsCaptured(entry.entry_class)) continue;
+        if (entry.child != nullptr) {
+          stack.push_back({std::make_shared<Folder>(step.folder, std::string(entry.name)),
+                           entry.child, step.folder, false});
+        } else {
+          RemoveOne(worker, *step.folder, {std::string(entry.name), entry.status, nullptr});
+        }
+      }
+    }
+  }
+
+  static constexpr size_t kPageItemsWorthSharing = 64;
+
+  ObjectStore* store_;
+  TreeReader reader_;
+  FileWriter files_;
+  const WriteOptions& options_;
+  const bool selects_everything_;
+  std::vector<WriteReport> reports_;
+
+ public:
+  // A restore creates only where the plan saw nothing.
+  bool protects_existing_ = false;
+};
+
+}  // namespace
+
+Result<WriteReport> WriteTree(ObjectStore* store, Fd root, const TreeId& tree,
+                              const AttributesId& attributes, const WriteOptions& options) {
+  return Writer(store, options).WriteWholeTree(std::move(root), tree, attributes);
+}
+
+Result<WriteReport> ApplyRestorePlan(ObjectStore* store, Fd root, const RestorePlan& plan,
+                                     const WriteOptions& options) {
+  Writer writer(store, options);
+  writer.protects_existing_ = true;
+  return writer.ApplyPlan(std::move(root), plan.root);
+}
+
+}  // namespace helios
