@@ -76,6 +76,7 @@ Result<CommitReport> Engine::Commit(const CommitRequest& request) {
     report.files = scan->root.totals.files;
     report.bytes = scan->root.totals.bytes;
     report.capture = scan->report;
+    report.files_hashed = scan->files_hashed;
 
     state.SetPhase("writing");
     const auto is_unchanged = [&](const std::optional<Operation>& latest) {

@@ -78,6 +78,7 @@ class Scanner {
     }));
     for (Worker& worker : workers_) {
       result_->report.Merge(worker.report);
+      result_->files_hashed += worker.files_hashed;
       if (options_.metrics == nullptr) continue;
       options_.metrics->Add(Counter::kFilesScanned, worker.files_scanned);
       options_.metrics->Add(Counter::kFilesHashed, worker.files_hashed);

@@ -93,6 +93,7 @@ struct ScanOptions {
 struct ScanResult {
   BuiltDirectory root;
   CaptureReport report;
+  uint64_t files_hashed = 0;  // whose content was read
   // False if the index would say of every entry just what it says now.
   bool index_is_stale = false;
   ScannedDirectory* root_directory = nullptr;
