@@ -61,6 +61,7 @@ Result<CommitReport> Engine::Commit(const CommitRequest& request) {
   CommitReport report;
   {
     const LatencyTimer timer(&state.metrics, Latency::kCommit);
+    state.SetPhase("reading the index");
     HELIOS_TRY_ASSIGN(const OpenWorkspace workspace,
                       state.OpenWorkspaceRoot(request.workspace, false));
     HELIOS_TRY_ASSIGN(const FileLock lock, state.LockShared());
@@ -103,22 +104,28 @@ Result<CommitReport> Engine::Commit(const CommitRequest& request) {
       HELIOS_TRY(writer.Publish());
       HELIOS_TRY_ASSIGN(ObjectStore* store, state.Store());
       HELIOS_TRY(store->Sync());
+      state.SetPhase("logging");
       HELIOS_TRY_ASSIGN(const bool appended, state.log.Append(MakeOperation(
                                                  workspace, record, report.record, latest)));
       if (appended) break;
     }
     // Last, so that it never speaks of objects that are not there.
-    if (scan->index_is_stale || !index) state.SaveIndex(workspace, request.workspace, scan.get());
+    state.SetPhase("writing the index");
+    if (scan->index_is_stale || !index) {
+      state.SaveIndex(workspace, request.workspace, index, scan.get());
+    }
     report.new_objects = writer.new_objects();
     report.new_bytes = writer.new_bytes();
     report.reused_objects = writer.reused_objects();
     report.reused_bytes = writer.reused_bytes();
+    state.SetPhase("merging");
     if (!report.unchanged && report.new_objects > 0) {
       HELIOS_TRY_ASSIGN(ObjectStore* store, state.Store());
       const Result<void> maintained = store->Maintain();
       if (!maintained) state.Debug("packs not merged: " + maintained.error().message());
     }
   }
+  state.SetPhase("counting");
   state.metrics.Add(Counter::kCommits);
   if (report.unchanged) state.metrics.Add(Counter::kCommitsUnchanged);
   state.metrics.Add(Counter::kNewObjects, report.new_objects);
@@ -126,6 +133,7 @@ Result<CommitReport> Engine::Commit(const CommitRequest& request) {
   state.metrics.Add(Counter::kReusedObjects, report.reused_objects);
   state.metrics.Add(Counter::kReusedBytes, report.reused_bytes);
   state.FlushMetrics();
+  state.SetPhase("");
   return report;
 }
 

@@ -103,12 +103,13 @@ std::optional<StatIndex> Engine::State::LoadIndex(const OpenWorkspace& workspace
 }
 
 void Engine::State::SaveIndex(const OpenWorkspace& workspace, const Workspace& request,
-                              ScanResult* scan) const {
+                              const std::optional<StatIndex>& old, ScanResult* scan) const {
   IndexHeader header = ExpectedIndex(workspace, request);
-  Bytes body = scan->MakeIndex(&header);
+  uint64_t base = 0;
+  const Bytes body = scan->MakeIndex(old ? &*old : nullptr, &header, &base);
   const Result<std::string> folder = log.WorkspaceFolder(workspace.key);
   if (!folder) return;
-  const Result<void> saved = StatIndex::Save(*folder, kIndexFile, std::move(body), header);
+  const Result<void> saved = StatIndex::Save(*folder, kIndexFile, header, body, base);
   if (!saved) Debug("stat index not written: " + saved.error().message());
 }
 
@@ -149,8 +150,16 @@ void Engine::State::FlushMetrics() {
   if (!added) Debug("statistics not added: " + added.error().message());
 }
 
-void Engine::State::SetPhase(const char* phase) const {
+void Engine::State::SetPhase(const char* phase) {
   if (options.progress != nullptr) options.progress->phase = phase;
+  MutexLock lock(mutex_);
+  const auto now = std::chrono::steady_clock::now();
+  if (*phase_ != '\0') {
+    const std::chrono::duration<double, std::milli> elapsed = now - phase_start_;
+    Debug(std::string(phase_) + ": " + std::to_string(elapsed.count()) + " ms");
+  }
+  phase_ = phase;
+  phase_start_ = now;
 }
 
 }  // namespace helios

@@ -2,6 +2,7 @@
 #ifndef HELIOS_ENGINE_ENGINE_STATE_H_
 #define HELIOS_ENGINE_ENGINE_STATE_H_
 
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -48,7 +49,8 @@ class Engine::State {
                                            const std::optional<StatIndex>& index, ObjectSink sink);
   std::optional<StatIndex> LoadIndex(const OpenWorkspace& workspace, const Workspace& request) const;
   // Best effort: the index is a cache.
-  void SaveIndex(const OpenWorkspace& workspace, const Workspace& request, ScanResult* scan) const;
+  void SaveIndex(const OpenWorkspace& workspace, const Workspace& request,
+                 const std::optional<StatIndex>& old, ScanResult* scan) const;
 
   WriteOptions MakeWriteOptions(const Selector& selector) const;
 
@@ -57,7 +59,8 @@ class Engine::State {
   void Debug(const std::string& line) const {
     if (options.debug) options.debug(line);
   }
-  void SetPhase(const char* phase) const;
+  // Tells the progress what goes on from here, and the debug output how long the last phase took.
+  void SetPhase(const char* phase) HELIOS_EXCLUDES(mutex_);
 
   const EngineOptions options;
   const StorePaths paths;
@@ -71,6 +74,8 @@ class Engine::State {
   IndexHeader ExpectedIndex(const OpenWorkspace& workspace, const Workspace& request) const;
 
   Mutex mutex_;
+  const char* phase_ HELIOS_GUARDED_BY(mutex_) = "";
+  std::chrono::steady_clock::time_point phase_start_ HELIOS_GUARDED_BY(mutex_);
   std::unique_ptr<ObjectStore> store_ HELIOS_GUARDED_BY(mutex_);
 };
 

@@ -41,6 +41,7 @@ Result<RestoreReport> Engine::Restore(const RestoreRequest& request) {
   RestoreReport report;
   {
     const LatencyTimer timer(&state.metrics, Latency::kRestore);
+    state.SetPhase("reading the index");
     HELIOS_TRY_ASSIGN(const FileLock lock, state.LockShared());
     HELIOS_TRY_ASSIGN(const ResolvedRecord target,
                       state.Resolve(request.id, state.KeyOf(request.workspace)));
@@ -55,6 +56,7 @@ Result<RestoreReport> Engine::Restore(const RestoreRequest& request) {
     std::optional<TreeId> baseline;
     if (latest) baseline = latest->snapshot;
 
+    state.SetPhase("planning");
     RestorePlanOptions plan_options;
     plan_options.force = request.force;
     plan_options.delete_untracked = request.delete_untracked;
@@ -81,6 +83,7 @@ Result<RestoreReport> Engine::Restore(const RestoreRequest& request) {
       HELIOS_TRY_ASSIGN(report.written, ApplyRestorePlan(store, std::move(root), plan,
                                                          state.MakeWriteOptions(selector)));
     }
+    state.SetPhase("logging");
     if (selector.SelectsEverything() && (!latest || latest->record != target.id)) {
       Operation operation;
       operation.kind = OperationKind::kRestore;
@@ -100,10 +103,12 @@ Result<RestoreReport> Engine::Restore(const RestoreRequest& request) {
       }
     }
   }
+  state.SetPhase("counting");
   state.metrics.Add(Counter::kRestores);
   state.metrics.Add(Counter::kFilesWritten, report.written.files);
   state.metrics.Add(Counter::kBytesWritten, report.written.bytes);
   state.FlushMetrics();
+  state.SetPhase("");
   return report;
 }
 

@@ -134,13 +134,40 @@ Result<FileWriter::Outcome> FileWriter::CreateSymlink(int folder, const std::str
 }
 
 Result<void> FileWriter::Replace(int folder, const TreeEntry& entry,
-                                 const FileAttributes& attributes, ByteView content) const {
+                                 const FileAttributes& attributes, ByteView content,
+                                 const std::optional<FileStatus>& seen) const {
   const std::string temporary = ".helios-tmp-" + RandomName();
   HELIOS_TRY(CreateAs(folder, temporary, entry, attributes, content));
-  if (::renameat(folder, temporary.c_str(), folder, entry.name.c_str()) != 0) {
-    const int os_error = errno;
-    ::unlinkat(folder, temporary.c_str(), 0);
-    return Error::FromErrno(os_error, "replace", entry.name);
+  Result<void> exchanged = Exchange(folder, temporary, entry.name, seen);
+  // Now the new file, where the exchange failed, or the old one.
+  ::unlinkat(folder, temporary.c_str(), 0);
+  return exchanged;
+}
+
+// Swapping shows what was taken away before it is gone, and costs less than a rename over a file,
+// for which some file systems write the new one out at once. Where it is not to be had, a rename.
+Result<void> FileWriter::Exchange(int folder, const std::string& temporary,
+                                  const std::string& name,
+                                  const std::optional<FileStatus>& seen) const {
+  if (::renameat2(folder, temporary.c_str(), folder, name.c_str(), RENAME_EXCHANGE) == 0) {
+    const FileStatus taken = StatusAt(folder, temporary.c_str()).status;
+    const bool as_seen = !seen || (taken.inode == seen->inode && taken.size == seen->size &&
+                                   taken.mtime == seen->mtime && taken.mode == seen->mode);
+    if (as_seen && !taken.IsDirectory()) return {};
+    if (::renameat2(folder, temporary.c_str(), folder, name.c_str(), RENAME_EXCHANGE) != 0) {
+      return Error::FromErrno(errno, "put back", name);
+    }
+    return Error(ErrorCode::kFailed, taken.IsDirectory() ? "a folder is in the way"
+                                                         : "changed meanwhile, left alone");
+  }
+  if (errno != ENOENT && errno != EINVAL && errno != ENOSYS) {
+    return Error::FromErrno(errno, "replace", name);
+  }
+  const FileStatus present = StatusAt(folder, name.c_str()).status;
+  if (present.IsDirectory()) return Error(ErrorCode::kFailed, "a folder is in the way");
+  if (seen && present != *seen) return Error(ErrorCode::kFailed, "changed meanwhile, left alone");
+  if (::renameat(folder, temporary.c_str(), folder, name.c_str()) != 0) {
+    return Error::FromErrno(errno, "replace", name);
   }
   return {};
 }

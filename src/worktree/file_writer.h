@@ -9,6 +9,7 @@
 #include "object/attributes.h"
 #include "object/tree.h"
 #include "vst/tree_reader.h"
+#include "worktree/file_status.h"
 
 namespace helios {
 
@@ -27,10 +28,11 @@ class FileWriter {
   Result<Outcome> Create(int folder, const TreeEntry& entry, const FileAttributes& attributes,
                          ByteView content) const;
 
-  // The same under a temporary name, which then takes the place of whatever is there by rename. A
-  // directory in that place is an error (EISDIR).
+  // The same under a temporary name, which then takes the place of whatever is there. With `seen`,
+  // what was taken away is looked at once more: if it is not what was seen, it is put back (kFailed,
+  // "changed meanwhile"). A folder in that place is left there (kFailed).
   Result<void> Replace(int folder, const TreeEntry& entry, const FileAttributes& attributes,
-                       ByteView content) const;
+                       ByteView content, const std::optional<FileStatus>& seen) const;
 
   // Mode and mtime alone, of what is already there; never through a link.
   Result<void> SetAttributes(int folder, const TreeEntry& entry,
@@ -43,6 +45,8 @@ class FileWriter {
                              const FileAttributes& attributes, ByteView content) const;
   Result<Outcome> CreateSymlink(int folder, const std::string& name, const TreeEntry& entry,
                                 const FileAttributes& attributes) const;
+  Result<void> Exchange(int folder, const std::string& temporary, const std::string& name,
+                        const std::optional<FileStatus>& seen) const;
   Result<void> WriteLargeContent(int fd, const TreeEntry& entry) const;
   Result<Outcome> CreateAs(int folder, const std::string& name, const TreeEntry& entry,
                            const FileAttributes& attributes, ByteView content) const;

@@ -681,7 +681,12 @@ std::shared_ptr<const IgnoreRules> IgnoreRules::Extend(std::shared_ptr<const Ign
 // Lets go of the parents one by one: in a deep tree a recursion would overflow the stack.
 IgnoreRules::~IgnoreRules() {
   std::shared_ptr<const IgnoreRules> next = std::move(parent_);
-  while (next != nullptr && next.use_count() == 1) next = std::move(next->parent_);
+  while (next != nullptr && next.use_count() == 1) {
+    // use_count() orders nothing; a copy that comes and goes does: what other threads read before
+    // they let go of `next` comes before the change to it.
+    std::shared_ptr<const IgnoreRules>(next).reset();
+    next = std::move(next->parent_);
+  }
 }
 
 bool IgnoreRules::Ignores(std::string_view path, bool is_directory) const {

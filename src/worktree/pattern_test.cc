@@ -377,6 +377,25 @@ TEST(IgnoreRulesTest, LetsGoOfADeepChainWithoutRecursion) {
   EXPECT_TRUE(shared->Ignores("a", false));
 }
 
+TEST(IgnoreRulesTest, LetsGoOfSharedChainsInManyThreads) {
+  const PatternList list = ParseFile("a\n");
+  for (int round = 0; round < 100; ++round) {
+    Chain shared = IgnoreRules::Empty();
+    for (int i = 0; i < 20; ++i) shared = IgnoreRules::Extend(std::move(shared), "", list);
+    std::vector<std::thread> threads;
+    threads.reserve(4);
+    for (int t = 0; t < 4; ++t) {
+      threads.emplace_back([rules = IgnoreRules::Extend(shared, "b", list)]() mutable {
+        EXPECT_TRUE(rules->Ignores("a", false));
+        EXPECT_FALSE(rules->Ignores("c", false));
+        rules.reset();
+      });
+    }
+    shared.reset();
+    for (std::thread& thread : threads) thread.join();
+  }
+}
+
 TEST(SelectorTest, SelectsEverythingWithoutPatterns) {
   const Selector selector;
   EXPECT_TRUE(selector.SelectsEverything());
@@ -497,6 +516,7 @@ TEST(SelectorTest, MarksPatternsFromManyThreads) {
   includes.push_back("never");
   const Selector selector = ParseSelector(includes);
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&selector] {
       for (int i = 0; i < 64; ++i) EXPECT_TRUE(selector.Selects("d/f" + std::to_string(i), false));

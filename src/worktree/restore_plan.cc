@@ -65,12 +65,19 @@ class Planner {
       step.planned->attributes = target.own;
       if (target.own != step.workspace->status.Attributes()) plan_->has_work = true;
     }
-    DirectoryContents baseline;
-    if (step.baseline) {
-      HELIOS_TRY_ASSIGN(baseline, reader_.ReadDirectory(*step.baseline, nullptr));
-    }
     step.workspace->Expand();
     std::vector<ScannedEntry>& here = step.workspace->entries;
+    DirectoryContents baseline;
+    if (step.baseline && *step.baseline == step.workspace->built.tree) {
+      // Nothing changed here since: no need to load what was just scanned.
+      for (const ScannedEntry& entry : here) {
+        if (!entry.vanished && IsCaptured(entry.entry_class)) {
+          baseline.entries.push_back(entry.ToTreeEntry());
+        }
+      }
+    } else if (step.baseline) {
+      HELIOS_TRY_ASSIGN(baseline, reader_.ReadDirectory(*step.baseline, nullptr));
+    }
     size_t w = 0, b = 0, t = 0;
     while (true) {
       while (w < here.size() && here[w].vanished) ++w;
@@ -212,6 +219,7 @@ class Planner {
     plan_->has_work = true;
     ++plan_->deleted;
     planned->removals.push_back({present.name, sides.workspace->status, nullptr});
+    NoteRemoval(planned);
   }
 
   void Descend(const Sides& sides, const std::optional<TreeId>& baseline,
@@ -223,9 +231,17 @@ class Planner {
     auto folder = std::make_unique<PlannedFolder>();
     folder->name = sides.workspace->name;
     folder->remove_if_empty = !target.has_value();
-    if (!target) plan_->has_work = true;
+    folder->parent = planned;
+    if (!target) {
+      plan_->has_work = true;
+      NoteRemoval(folder.get());
+    }
     stack_.push_back({sides.path, sides.workspace->child, baseline, target, folder.get()});
     planned->folders.push_back(std::move(folder));
+  }
+
+  static void NoteRemoval(PlannedFolder* folder) {
+    for (; folder != nullptr && !folder->removes; folder = folder->parent) folder->removes = true;
   }
 
   static bool IsSaved(const TreeEntry& present, const TreeEntry* baseline) {

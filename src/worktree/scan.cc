@@ -701,6 +701,13 @@ std::string ScannedDirectory::Path() const {
   return path;
 }
 
+bool ScannedDirectory::KeepsPlace(const StatIndex& old) const {
+  if (expanded || section == nullptr) return false;
+  return std::all_of(children.begin(), children.end(), [&](const ScannedDirectory* child) {
+    return child->section != nullptr && child->index_offset == old.OffsetOf(child->section);
+  });
+}
+
 void ScannedDirectory::Expand() {
   if (expanded) return;
   entries.resize(section->entry_count);
@@ -797,13 +804,25 @@ void CopySection(const ScannedDirectory& directory, Bytes* body) {
 
 }  // namespace
 
-Bytes ScanResult::MakeIndex(IndexHeader* header) {
-  Bytes body(sizeof(IndexHeader), '\0');
+Bytes ScanResult::MakeIndex(const StatIndex* old, IndexHeader* header, uint64_t* base) {
+  uint64_t kept_bytes = 0;
+  for (const ScannedDirectory& directory : directories) {
+    if (!directory.expanded && directory.section != nullptr) {
+      kept_bytes += directory.section->section_bytes;
+    }
+  }
+  const bool adds = old != nullptr && kept_bytes > old->size() / 2;
+  *base = adds ? old->size() : sizeof(IndexHeader);
+  Bytes body;
   // Parents were made before their children: backwards, every child has its place before it is
   // referred to.
   for (auto directory = directories.rbegin(); directory != directories.rend(); ++directory) {
     if (directory->is_store || directory->entry_failed) continue;
-    directory->index_offset = body.size();
+    if (adds && directory->KeepsPlace(*old)) {
+      directory->index_offset = old->OffsetOf(directory->section);
+      continue;
+    }
+    directory->index_offset = *base + body.size();
     if (directory->expanded) {
       AppendSection(*directory, &body);
     } else {

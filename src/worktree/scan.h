@@ -66,6 +66,9 @@ struct ScannedDirectory {
   // Fills `entries` from the section if they are not there yet.
   void Expand();
 
+  // True if its section in the index says all there is to say, its children's places included.
+  bool KeepsPlace(const StatIndex& old) const;
+
   // While the scan runs:
   Fd fd;
   std::shared_ptr<const IgnoreRules> rules;
@@ -99,8 +102,10 @@ struct ScanResult {
   ScannedDirectory* root_directory = nullptr;
   std::deque<ScannedDirectory> directories;  // the arena; grows, never moves
 
-  // The body of a new index, for StatIndex::Save; sets the header's root_offset.
-  Bytes MakeIndex(IndexHeader* header);
+  // The sections of an index that says what this scan saw, for StatIndex::Save. With `old`, the index
+  // that the scan used, only those that it lacks, to be added at its end; `*base` says which of the two
+  // it is: an index in which most is out of date is written anew. Sets the header's root_offset.
+  Bytes MakeIndex(const StatIndex* old, IndexHeader* header, uint64_t* base);
 };
 
 // Scans the open directory `root`. Follows no link and leaves no directory but by its names; files

@@ -1,6 +1,7 @@
 #include "worktree/stat_index.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 
 #include <cstring>
 
@@ -14,6 +15,7 @@ namespace {
 constexpr uint64_t kMagic = 0x58444e49534c4548;  // "HELSINDX"
 constexpr uint32_t kVersion = 1;
 constexpr uint64_t kIndexBytesMax = uint64_t{16} << 30;
+constexpr size_t kHugePageBytes = size_t{2} << 20;
 
 ByteView CheckedPart(const IndexedSection* section) {
   return {reinterpret_cast<const char*>(section) + sizeof(section->check),
@@ -50,7 +52,11 @@ std::optional<StatIndex> StatIndex::Load(const std::string& path, const IndexHea
   // Read, not mapped: the file may be replaced or cut short under our feet.
   StatIndex index;
   index.size_ = static_cast<size_t>(status.status.size);
-  index.bytes_.reset(new char[index.size_]);
+  const size_t room = (index.size_ + kHugePageBytes - 1) / kHugePageBytes * kHugePageBytes;
+  index.bytes_.reset(static_cast<char*>(std::aligned_alloc(kHugePageBytes, room)));
+  if (index.bytes_ == nullptr) return std::nullopt;
+  // Filling small pages would take longer than reading the file; without huge ones it just does.
+  (void)::madvise(index.bytes_.get(), room, MADV_HUGEPAGE);
   if (!ReadExactlyAt(fd->get(), index.bytes_.get(), index.size_, 0, path)) return std::nullopt;
   const auto header = LoadLittleEndian<IndexHeader>(index.bytes_.get());
   if (header.magic != kMagic || header.version != kVersion ||
@@ -62,13 +68,25 @@ std::optional<StatIndex> StatIndex::Load(const std::string& path, const IndexHea
   return index;
 }
 
-Result<void> StatIndex::Save(const std::string& folder, const std::string& name, Bytes body,
-                             const IndexHeader& header) {
+Result<void> StatIndex::Save(const std::string& folder, const std::string& name,
+                             const IndexHeader& header, ByteView body, uint64_t base) {
   IndexHeader sealed = header;
   sealed.magic = kMagic;
   sealed.version = kVersion;
-  std::memcpy(body.data(), &sealed, sizeof(sealed));
-  return ReplaceFile(folder, name, body, Durability::kCache);
+  const ByteView head(reinterpret_cast<const char*>(&sealed), sizeof(sealed));
+  if (base == sizeof(IndexHeader)) {
+    return ReplaceFile(folder, name, Bytes(head).append(body), Durability::kCache);
+  }
+  const std::string path = folder + "/" + name;
+  // Whoever else is writing has seen the same workspace: theirs is as good.
+  HELIOS_TRY_ASSIGN(const FileLock lock, FileLock::Acquire(path, FileLock::Mode::kExclusive,
+                                                           std::chrono::milliseconds(0)));
+  const StatusOrErrno status = StatusOf(lock.fd());
+  if (status.os_error != 0 || status.status.size != base) {
+    return Error(ErrorCode::kBusy, path + " was changed by another process meanwhile");
+  }
+  HELIOS_TRY(WriteAllAt(lock.fd(), body, base, path));
+  return WriteAllAt(lock.fd(), head, 0, path);
 }
 
 const IndexedSection* StatIndex::Section(uint64_t offset) const {

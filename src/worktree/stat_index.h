@@ -6,6 +6,7 @@
 #ifndef HELIOS_WORKTREE_STAT_INDEX_H_
 #define HELIOS_WORKTREE_STAT_INDEX_H_
 
+#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <span>
@@ -126,17 +127,25 @@ class StatIndex {
  public:
   // nullopt where there is none, or none that can be used for this workspace: never an error.
   static std::optional<StatIndex> Load(const std::string& path, const IndexHeader& expected);
-  // Replaces the index. `body` begins with a header (its fixed fields are set here).
-  static Result<void> Save(const std::string& folder, const std::string& name, Bytes body,
-                           const IndexHeader& header);
+  // Replaces the index by `header` and the sections in `body`, whose offsets count from `base`:
+  // sizeof(IndexHeader) for a new index, the old one's size() to add to it. What is added to stays
+  // readable throughout, and whole if the writer dies.
+  static Result<void> Save(const std::string& folder, const std::string& name,
+                           const IndexHeader& header, ByteView body, uint64_t base);
 
   // The section at `offset`, nullptr if it is damaged.
   const IndexedSection* Section(uint64_t offset) const;
   const IndexedSection* Root() const { return Section(root_offset_); }
+  uint64_t OffsetOf(const IndexedSection* section) const {
+    return static_cast<uint64_t>(reinterpret_cast<const char*>(section) - bytes_.get());
+  }
   size_t size() const { return size_; }
 
  private:
-  std::unique_ptr<char[]> bytes_;
+  struct Free {
+    void operator()(char* bytes) const { std::free(bytes); }
+  };
+  std::unique_ptr<char[], Free> bytes_;
   size_t size_ = 0;
   uint64_t root_offset_ = 0;
 };

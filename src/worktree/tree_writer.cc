@@ -138,7 +138,7 @@ class Writer {
         return ApplyFolder(tasks, worker, folder, plan);
       });
     }));
-    Remove(folder, plan);
+    if (plan.removes) Remove(folder, plan);
     return Sum();
   }
 
@@ -304,7 +304,8 @@ class Writer {
 
   Result<void> WriteOne(unsigned worker, Folder& folder, const WriteItem& item, ByteView content) {
     const TreeEntry& entry = item.entry;
-    Result<void> written = item.replaces ? Replace(folder, item, content)
+    Result<void> written = item.replaces ? files_.Replace(folder.fd(), entry, item.attributes,
+                                                          content, item.seen)
                                          : CreateOrReplace(folder, item, content);
     if (!written) return Settle(worker, folder, entry.name, std::move(written).error());
     WriteReport& report = reports_[worker];
@@ -324,21 +325,7 @@ class Writer {
     if (protects_existing_) {
       return Error(ErrorCode::kFailed, "appeared meanwhile, left alone");
     }
-    return ReplaceNonFolder(folder, item, content);
-  }
-
-  Result<void> Replace(Folder& folder, const WriteItem& item, ByteView content) {
-    if (item.seen && StatusAt(folder.fd(), item.entry.name.c_str()).status != *item.seen) {
-      return Error(ErrorCode::kFailed, "changed meanwhile, left alone");
-    }
-    return ReplaceNonFolder(folder, item, content);
-  }
-
-  Result<void> ReplaceNonFolder(Folder& folder, const WriteItem& item, ByteView content) {
-    if (StatusAt(folder.fd(), item.entry.name.c_str()).status.IsDirectory()) {
-      return Error(ErrorCode::kFailed, "a folder is in the way");
-    }
-    return files_.Replace(folder.fd(), item.entry, item.attributes, content);
+    return files_.Replace(folder.fd(), item.entry, item.attributes, content, std::nullopt);
   }
 
   // --- Plans -----------------------------------------------------------------------------------
@@ -375,17 +362,10 @@ class Writer {
       if (replaces && file.seen != FileStatus()) items.back().seen = file.seen;
     }
     if (!items.empty()) HELIOS_TRY(WriteItems(worker, *folder, items));
-    if (plan.attributes && plan.removals.empty() && !AnyRemovalFolder(plan)) {
+    if (plan.attributes && !plan.removes) {
       folder->SetAtTheEnd(&files_, *plan.attributes);
     }
     return {};
-  }
-
-  static bool AnyRemovalFolder(const PlannedFolder& plan) {
-    for (const auto& below : plan.folders) {
-      if (below->remove_if_empty) return true;
-    }
-    return false;
   }
 
   // Its owner may have made the folder read-only; its final mode is set at the end.
@@ -431,6 +411,7 @@ class Writer {
       }
       stack.push_back({step.folder, step.parent, step.plan, true});
       for (const std::unique_ptr<PlannedFolder>& below : step.plan->folders) {
+        if (!below->removes) continue;
         stack.push_back({std::make_shared<Folder>(step.folder, below->name), step.folder,
                          below.get(), false});
       }
@@ -441,7 +422,7 @@ class Writer {
     if (plan.remove_if_empty && parent != nullptr) {
       // Not empty: what is in it was never captured, and stays.
       if (::unlinkat(parent->fd(), plan.name.c_str(), AT_REMOVEDIR) == 0) ++reports_[0].deleted;
-    } else if (plan.attributes && (!plan.removals.empty() || AnyRemovalFolder(plan))) {
+    } else if (plan.attributes) {
       (void)files_.SetFolderAttributes(folder->fd(), *plan.attributes);  // as in ~Folder
     }
   }

@@ -24,6 +24,9 @@ inline constexpr uint32_t kPackVersion = 1;
 // faster together, and one frame is what reading any of them costs.
 inline constexpr size_t kFrameBytes = size_t{128} << 10;
 inline constexpr size_t kOwnFrameBytesMin = kFrameBytes / 2;
+// Trees and their kin are read one here, one there, and mostly hashes, which do not compress: their
+// frames are smaller.
+inline constexpr size_t kMetadataFrameBytes = size_t{32} << 10;
 inline constexpr size_t kFrameRawBytesMax = kObjectBytesMax;
 inline constexpr uint32_t kFrameMembersMax = 1 << 16;
 

@@ -21,7 +21,7 @@ namespace helios::pack {
 namespace {
 
 constexpr int kListAttemptsMax = 64;
-constexpr size_t kFrameCacheSlots = 8;
+constexpr size_t kFrameCacheBytes = size_t{8} << 20;
 
 // Packs of one tier (each tier eight times the size of the one before) are merged when there are
 // eight of them; packs above the largest tier stay as they are.
@@ -167,11 +167,16 @@ Result<std::shared_ptr<const DecodedFrame>> PackStore::LoadFrame(const PackPoint
   auto shared = std::make_shared<const DecodedFrame>(std::move(decoded));
   if (shared->members.size() < 2) return shared;  // nobody else lies in this frame
   MutexLock lock(mutex_);
-  if (frame_cache_.size() < kFrameCacheSlots) frame_cache_.emplace_back();
-  auto oldest = std::min_element(
-      frame_cache_.begin(), frame_cache_.end(),
-      [](const CachedFrame& a, const CachedFrame& b) { return a.last_use < b.last_use; });
-  *oldest = {pack.get(), frame, ++frame_clock_, pack, shared};
+  frame_cache_.push_back({pack.get(), frame, ++frame_clock_, pack, shared});
+  frame_cache_bytes_ += shared->raw_length;
+  while (frame_cache_bytes_ > kFrameCacheBytes) {
+    const auto oldest = std::min_element(
+        frame_cache_.begin(), frame_cache_.end(),
+        [](const CachedFrame& a, const CachedFrame& b) { return a.last_use < b.last_use; });
+    frame_cache_bytes_ -= oldest->decoded->raw_length;
+    *oldest = std::move(frame_cache_.back());
+    frame_cache_.pop_back();
+  }
   return shared;
 }
 

@@ -82,6 +82,7 @@ class PackStore : public ObjectStore {
   Mutex mutex_;
   ListingPointer listing_ HELIOS_GUARDED_BY(mutex_) = std::make_shared<Listing>();
   std::vector<CachedFrame> frame_cache_ HELIOS_GUARDED_BY(mutex_);
+  size_t frame_cache_bytes_ HELIOS_GUARDED_BY(mutex_) = 0;
   uint64_t frame_clock_ HELIOS_GUARDED_BY(mutex_) = 0;
 };
 

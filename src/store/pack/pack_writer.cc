@@ -84,7 +84,7 @@ Result<void> PackWriter::Put(const ObjectKey& key, ByteView bytes) {
 }
 
 Result<void> PackWriter::AddToBlock(Block& block, const ObjectKey& key, ByteView bytes) {
-  if (!block.members.empty() && (block.raw.size() + bytes.size() > kFrameBytes ||
+  if (!block.members.empty() && (block.raw.size() + bytes.size() > block.frame_bytes ||
                                  block.members.size() == kFrameMembersMax)) {
     HELIOS_TRY(FlushBlock(block));
   }

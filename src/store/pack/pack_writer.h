@@ -31,6 +31,7 @@ class PackWriter : public ObjectBatch {
  private:
   // Objects that wait to fill a frame.
   struct Block {
+    size_t frame_bytes;  // about so many make a frame
     Bytes raw;
     std::vector<Member> members;
     std::vector<IndexEntry> entries;
@@ -52,8 +53,8 @@ class PackWriter : public ObjectBatch {
   std::string published_name_;
   Fd fd_;
   FrameEncoder encoder_;
-  Block contents_;  // small blobs
-  Block metadata_;  // everything that is not a blob: read together, so kept together
+  Block contents_{kFrameBytes, {}, {}, {}};          // small blobs
+  Block metadata_{kMetadataFrameBytes, {}, {}, {}};  // everything that is not a blob: read together, so kept together
   Bytes buffer_;    // bytes that are not written yet
   uint64_t offset_ = 0;  // of the end of buffer_ in the file
   uint64_t written_back_ = 0;
