@@ -21,13 +21,13 @@
 namespace helios {
 
 struct EngineOptions {
-  std::string store;               // the store's root folder
-  std::vector<Backend> backends;   // those that a store may be made of
+  std::string store;              // the store's root folder
+  std::vector<Backend> backends;  // those that a store may be made of
   // If there is no store yet: create one with this backend. Empty: that is an error (kNoStore).
   std::string create_with;
   size_t l1_bytes_max = size_t{32} << 20;  // budget of the object cache; 0 turns it off
-  unsigned threads = 0;            // 0: as many as there are processors
-  Progress* progress = nullptr;    // may be null; outlives the engine
+  unsigned threads = 0;                    // 0: as many as there are processors
+  Progress* progress = nullptr;            // may be null; outlives the engine
   // Told what is being done and how long it took; for people who look for a fault. May be empty.
   std::function<void(const std::string& line)> debug;
 };
@@ -57,13 +57,13 @@ struct CommitReport {
   RecordId record;
   // Nothing had changed since this workspace's last commit or restore: `record` is that one's.
   bool unchanged = false;
-  uint64_t files = 0;           // in the snapshot
+  uint64_t files = 0;  // in the snapshot
   uint64_t bytes = 0;
   uint64_t new_objects = 0;     // that the store did not have
   uint64_t new_bytes = 0;       // before compression
   uint64_t reused_objects = 0;  // that it had, of those that were looked at
   uint64_t reused_bytes = 0;
-  uint64_t files_hashed = 0;    // whose content was read
+  uint64_t files_hashed = 0;  // whose content was read
   CaptureReport capture;
 };
 
@@ -166,8 +166,8 @@ class Engine {
   // What differs between two snapshots.
   Result<DiffReport> Diff(const DiffRequest& request);
 
-  // Writes a snapshot, or what is selected of it, into a folder that is not a workspace. Verified as
-  // it is written; not synced.
+  // Writes a snapshot, or what is selected of it, into a folder that is not a workspace. Verified
+  // as it is written; not synced.
   Result<MaterializeReport> Materialize(const MaterializeRequest& request);
 
   // Figures of the store and of all processes that used it.

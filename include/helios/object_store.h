@@ -26,10 +26,10 @@ struct Object {
 
 // What a backend holds, as far as it knows without reading every object. A gauge of the store.
 struct StoreTotals {
-  uint64_t objects = 0;       // an object held twice counts twice until a merge
-  uint64_t bytes = 0;         // before compression
-  uint64_t bytes_on_disk = 0; // 0 for a store in memory
-  uint64_t packs = 0;         // files that hold objects; 0 where the backend has no such thing
+  uint64_t objects = 0;        // an object held twice counts twice until a merge
+  uint64_t bytes = 0;          // before compression
+  uint64_t bytes_on_disk = 0;  // 0 for a store in memory
+  uint64_t packs = 0;          // files that hold objects; 0 where the backend has no such thing
 };
 
 // New objects on their way into a store. Used by one thread. What was put becomes visible to every
@@ -37,8 +37,9 @@ struct StoreTotals {
 class ObjectBatch {
  public:
   virtual ~ObjectBatch() = default;
-  // Adds an object; `bytes` need not outlive the call. The caller vouches that they hash to the key.
-  // Putting what the store or the batch already has is allowed and changes nothing that can be seen.
+  // Adds an object; `bytes` need not outlive the call. The caller vouches that they hash to the
+  // key. Putting what the store or the batch already has is allowed and changes nothing that can be
+  // seen.
   virtual Result<void> Put(const ObjectKey& key, ByteView bytes) = 0;
   // Makes everything visible. Durable after the next ObjectStore::Sync. Call once.
   virtual Result<void> Publish() = 0;
@@ -60,8 +61,8 @@ class ObjectStore {
   using GetSink = std::function<Result<void>(size_t index, std::optional<ByteView> bytes)>;
   virtual Result<void> GetMany(std::span<const ObjectKey> keys, const GetSink& sink) = 0;
 
-  // Which of the keys the store holds. An object that another process published since this store was
-  // opened may be reported absent; one reported present is present.
+  // Which of the keys the store holds. An object that another process published since this store
+  // was opened may be reported absent; one reported present is present.
   virtual Result<std::vector<bool>> HasMany(std::span<const ObjectKey> keys) = 0;
 
   // A new, empty batch. Any number may be open at once; they never wait for each other.
@@ -78,7 +79,8 @@ class ObjectStore {
   // cut.
   virtual Result<void> Sync() = 0;
 
-  // Folds what has become fragmented; cheap when there is nothing to do. Never changes what is held.
+  // Folds what has become fragmented; cheap when there is nothing to do. Never changes what is
+  // held.
   virtual Result<void> Maintain() = 0;
 
   // Removes objects: for the collector alone, which holds the store exclusively. Absent keys are

@@ -55,8 +55,8 @@ class [[nodiscard]] Error {
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::move(value)) {}                                 // NOLINT: implicit
-  Result(Error error) : state_(std::make_unique<Error>(std::move(error))) {}    // NOLINT: implicit
+  Result(T value) : state_(std::move(value)) {}                               // NOLINT: implicit
+  Result(Error error) : state_(std::make_unique<Error>(std::move(error))) {}  // NOLINT: implicit
 
   bool has_value() const { return state_.index() == 0; }
   explicit operator bool() const { return has_value(); }
@@ -98,11 +98,11 @@ class [[nodiscard]] Result<void> {
 #define HELIOS_CONCAT_(a, b) HELIOS_CONCAT_INNER_(a, b)
 
 // Leaves the function with the error of `expression`, a Result of any type, if it has one.
-#define HELIOS_TRY(expression)                                    \
-  do {                                                            \
-    if (auto helios_result_ = (expression); !helios_result_) {    \
-      return std::move(helios_result_).error();                   \
-    }                                                             \
+#define HELIOS_TRY(expression)                                 \
+  do {                                                         \
+    if (auto helios_result_ = (expression); !helios_result_) { \
+      return std::move(helios_result_).error();                \
+    }                                                          \
   } while (false)
 
 // HELIOS_TRY_ASSIGN(auto value, Compute()): binds the value, or leaves with the error.

@@ -13,23 +13,23 @@ namespace helios {
 // Stored by position: new ones go before kCount, none is ever moved or removed.
 enum class Counter : uint8_t {
   kCommits,
-  kCommitsUnchanged,         // commits that found nothing new
+  kCommitsUnchanged,  // commits that found nothing new
   kRestores,
   kMaterializes,
   kDiffs,
   kL1Hits,
   kL1Misses,
   kL1Evictions,
-  kFirstReadFromL2,          // reads that L1 missed and L2 answered
-  kLazyRestorePromotions,    // of those, the ones put into L1
+  kFirstReadFromL2,        // reads that L1 missed and L2 answered
+  kLazyRestorePromotions,  // of those, the ones put into L1
   kNewObjects,
-  kNewBytes,                 // before compression
+  kNewBytes,  // before compression
   kReusedObjects,
   kReusedBytes,
   kFilesScanned,
-  kFilesHashed,              // files whose content was read by a scan
+  kFilesHashed,  // files whose content was read by a scan
   kBytesHashed,
-  kFilesWritten,             // by restore and materialize
+  kFilesWritten,  // by restore and materialize
   kBytesWritten,
   kL2Gets,
   kL2GetBytes,

@@ -11,12 +11,12 @@ namespace helios {
 struct WriteReport {
   static constexpr size_t kFailuresMax = 20;
 
-  uint64_t files = 0;        // files and symlinks written
-  uint64_t bytes = 0;        // of file contents
-  uint64_t folders = 0;      // made
-  uint64_t deleted = 0;      // files, symlinks and folders removed
-  uint64_t attributes = 0;   // files and folders of which only mode or time was set
-  uint64_t failed = 0;       // names that could not be written or removed
+  uint64_t files = 0;                       // files and symlinks written
+  uint64_t bytes = 0;                       // of file contents
+  uint64_t folders = 0;                     // made
+  uint64_t deleted = 0;                     // files, symlinks and folders removed
+  uint64_t attributes = 0;                  // files and folders of which only mode or time was set
+  uint64_t failed = 0;                      // names that could not be written or removed
   std::vector<std::string> first_failures;  // at most kFailuresMax: "<path>: <why>"
 
   void Merge(const WriteReport& other) {

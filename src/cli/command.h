@@ -25,7 +25,7 @@ class Session {
   std::string git = "exclude";
   unsigned threads = 0;
   Output output;
-  std::string store_rule;      // filled by OpenEngine
+  std::string store_rule;  // filled by OpenEngine
 
   // The chosen command; set while parsing.
   std::function<int()> run;

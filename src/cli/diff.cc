@@ -105,7 +105,8 @@ void AddDiffCommand(CLI::App* app, Session* session) {
   AddSelectionOptions(command, &options->selection);
   command->add_option("--from", options->from, "The earlier snapshot")->type_name("ID");
   command->add_option("--to", options->to, "The later one (default: @)")->type_name("ID");
-  command->add_option("IDS", options->positional, "The two snapshots, then paths to restrict it to");
+  command->add_option("IDS", options->positional,
+                      "The two snapshots, then paths to restrict it to");
   command->add_flag("--exit-code", options->exit_code, "Exit with 1 if there are differences");
   command->add_flag("-z", options->nul, "Letter and raw path, each ended by NUL");
   command->footer(

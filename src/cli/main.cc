@@ -15,7 +15,8 @@ namespace {
 
 constexpr char kFooter[] =
     "Ids: blake3:<64 hex>, any unique prefix of at least 4 digits, @ (where this folder stands),\n"
-    "@~N (N commits before). The store: --store, HELIOS_STORE_DIR, the nearest .helios at or above\n"
+    "@~N (N commits before). The store: --store, HELIOS_STORE_DIR, the nearest .helios at or "
+    "above\n"
     "the folder, else .helios in the folder. Output is JSON unless it goes to a terminal.\n"
     "Try: helios COMMAND --help";
 
@@ -57,7 +58,13 @@ int Main(int argc, char** argv) {
   std::string folder;
   app.add_option("-C", folder, "Go to this folder first")->type_name("DIR");
   app.add_flag_callback(
-      "-v,--version", [&session] { session.run = [] { PrintVersion(); return 0; }; },
+      "-v,--version",
+      [&session] {
+        session.run = [] {
+          PrintVersion();
+          return 0;
+        };
+      },
       "Print the version");
   AddCommitCommand(&app, &session);
   AddRestoreCommand(&app, &session);

@@ -39,8 +39,7 @@ int Run(Session& session, Options& options) {
   } else {
     output.PrintText("materialized " + FormatId(report->snapshot) + "\n  " +
                      Count(report->written.files, "file") + ", " +
-                     FormatBytes(report->written.bytes) + " into " + QuoteName(request.out) +
-                     "\n");
+                     FormatBytes(report->written.bytes) + " into " + QuoteName(request.out) + "\n");
   }
   WarnUnmatched(output, report->unmatched_patterns);
   PrintFailures(output, report->written);

@@ -9,7 +9,11 @@ namespace {
 bool IsUtf8(std::string_view text) {
   for (size_t i = 0; i < text.size();) {
     const auto lead = static_cast<unsigned char>(text[i]);
-    const size_t length = lead < 0x80 ? 1 : lead >> 5 == 6 ? 2 : lead >> 4 == 14 ? 3 : lead >> 3 == 30 ? 4 : 0;
+    const size_t length = lead < 0x80       ? 1
+                          : lead >> 5 == 6  ? 2
+                          : lead >> 4 == 14 ? 3
+                          : lead >> 3 == 30 ? 4
+                                            : 0;
     if (length == 0 || i + length > text.size()) return false;
     uint32_t point = length == 1 ? lead : lead & (0x7fu >> length);
     for (size_t k = 1; k < length; ++k) {
@@ -113,7 +117,8 @@ void Output::Warn(const std::string& message) const {
 
 int Output::Fail(const Error& error) const {
   if (json) {
-    const Json value = {{"error", {{"code", CodeName(error.code())}, {"message", error.message()}}}};
+    const Json value = {
+        {"error", {{"code", CodeName(error.code())}, {"message", error.message()}}}};
     std::fprintf(stderr, "%s\n", Dump(value).c_str());
   } else {
     std::fprintf(stderr, "helios: %s\n", error.message().c_str());
@@ -183,8 +188,8 @@ Json ToJson(const CaptureReport& report) {
 }
 
 Json ToJson(const WriteReport& report) {
-  Json json = {{"files", report.files},     {"bytes", report.bytes},
-               {"folders", report.folders}, {"deleted", report.deleted},
+  Json json = {{"files", report.files},           {"bytes", report.bytes},
+               {"folders", report.folders},       {"deleted", report.deleted},
                {"attributes", report.attributes}, {"failed", report.failed}};
   if (report.failed > 0) AddPaths(&json, "failures", report.first_failures);
   return json;
@@ -192,15 +197,16 @@ Json ToJson(const WriteReport& report) {
 
 void PrintOmissions(const Output& output, const CaptureReport& report) {
   static constexpr const char* kExplanations[] = {
-      "not captured, special files",      "not captured, ignored",
-      "not captured, Helios store",       "not captured, the folder's own .git",
-      "NOT CAPTURED, unreadable",         "NOT CAPTURED, impossible name",
+      "not captured, special files",    "not captured, ignored",
+      "not captured, Helios store",     "not captured, the folder's own .git",
+      "NOT CAPTURED, unreadable",       "NOT CAPTURED, impossible name",
       "captured while it kept changing"};
   static_assert(std::size(kExplanations) == static_cast<size_t>(OmissionReason::kCount));
   for (size_t i = 0; i < report.omissions.size(); ++i) {
     const Omission& omission = report.omissions[i];
     if (omission.count == 0) continue;
-    std::string line = std::string("  ") + kExplanations[i] + ": " + std::to_string(omission.count) + " (";
+    std::string line =
+        std::string("  ") + kExplanations[i] + ": " + std::to_string(omission.count) + " (";
     for (size_t k = 0; k < omission.first_paths.size(); ++k) {
       line += (k > 0 ? ", " : "") + QuoteName(omission.first_paths[k]);
     }

@@ -29,7 +29,7 @@ ExitCode ExitCodeOf(const Error& error);
 
 class Output {
  public:
-  bool json = false;   // JSON on standard output, and errors as JSON
+  bool json = false;  // JSON on standard output, and errors as JSON
   bool color = false;
   bool quiet = false;  // no progress, no warnings
 

@@ -122,8 +122,7 @@ void AddCommonOptions(CLI::App* command, Session* session) {
 
 void AddGitOption(CLI::App* command, Session* session) {
   command
-      ->add_option("--git", session->git,
-                   "The folder's own .git: exclude (default) or include it")
+      ->add_option("--git", session->git, "The folder's own .git: exclude (default) or include it")
       ->type_name("HOW")
       ->check(CLI::IsMember({"include", "exclude"}));
 }

@@ -117,8 +117,8 @@ void PrintPrometheus(const Output& output, const StatisticsReport& report) {
                        std::to_string(below) + "\n");
     }
     output.PrintText(name + "_bucket{le=\"+Inf\"} " + std::to_string(histogram.count) + "\n" +
-                     name + "_sum " + std::to_string(histogram.sum_us) + "\n" + name +
-                     "_count " + std::to_string(histogram.count) + "\n");
+                     name + "_sum " + std::to_string(histogram.sum_us) + "\n" + name + "_count " +
+                     std::to_string(histogram.count) + "\n");
   }
   gauge("l1_items", report.l1_items);
   gauge("l1_bytes", report.l1_bytes);

@@ -111,7 +111,8 @@ Result<StoreLocation> LocateStore(const std::string& flag, const std::string& en
     HELIOS_TRY_ASSIGN(std::string path, Follow(*found));
     return StoreLocation{std::move(path), "found " + *found};
   }
-  return StoreLocation{Absolute(fs::path(work) / kStoreName), "default: .helios in the work folder"};
+  return StoreLocation{Absolute(fs::path(work) / kStoreName),
+                       "default: .helios in the work folder"};
 }
 
 }  // namespace helios::cli

@@ -16,9 +16,10 @@ struct StoreLocation {
 // 1. `flag`; 2. `environment` (the value of HELIOS_STORE_DIR); 3. the nearest `.helios` at or above
 // `work`, without leaving its file system; 4. `.helios` in `work`. Empty strings are absent.
 //
-// A `.helios` may be a folder, a link to one, or a text file "store: PATH" that leads to an existing
-// store (a relative PATH starts at the file). Errors: kFailed for one that another user owns, kNoStore
-// for a link or file that leads nowhere, kInvalidArgument for a file that says something else.
+// A `.helios` may be a folder, a link to one, or a text file "store: PATH" that leads to an
+// existing store (a relative PATH starts at the file). Errors: kFailed for one that another user
+// owns, kNoStore for a link or file that leads nowhere, kInvalidArgument for a file that says
+// something else.
 Result<StoreLocation> LocateStore(const std::string& flag, const std::string& environment,
                                   const std::string& work);
 

@@ -67,12 +67,11 @@ Result<CommitReport> Engine::Commit(const CommitRequest& request) {
     HELIOS_TRY_ASSIGN(const FileLock lock, state.LockShared());
     const std::optional<StatIndex> index = state.LoadIndex(workspace, request.workspace);
     CommitWriter writer([&state] { return state.Store(); }, state.threads);
-    HELIOS_TRY_ASSIGN(
-        const std::unique_ptr<ScanResult> scan,
-        state.Scan(workspace, request.workspace, index,
-                   [&writer](unsigned worker, const ObjectKey& key, ByteView bytes) {
-                     return writer.Put(worker, key, bytes);
-                   }));
+    HELIOS_TRY_ASSIGN(const std::unique_ptr<ScanResult> scan,
+                      state.Scan(workspace, request.workspace, index,
+                                 [&writer](unsigned worker, const ObjectKey& key, ByteView bytes) {
+                                   return writer.Put(worker, key, bytes);
+                                 }));
     report.snapshot = scan->root.tree;
     report.files = scan->root.totals.files;
     report.bytes = scan->root.totals.bytes;
@@ -94,19 +93,19 @@ Result<CommitReport> Engine::Commit(const CommitRequest& request) {
         break;
       }
       if (attempt == kAppendAttemptsMax) {
-        return Error(ErrorCode::kBusy, "busy: other processes keep committing " +
-                                           workspace.real_path);
+        return Error(ErrorCode::kBusy,
+                     "busy: other processes keep committing " + workspace.real_path);
       }
       const Record record = MakeRecord(request, workspace, *scan, latest);
       const Bytes bytes = EncodeRecord(record);
       report.record = {HashObject(ObjectKind::kRecord, bytes)};
       HELIOS_TRY(writer.Put(0, report.record, bytes));
       HELIOS_TRY(writer.Publish());
-      HELIOS_TRY_ASSIGN(ObjectStore* store, state.Store());
+      HELIOS_TRY_ASSIGN(ObjectStore * store, state.Store());
       HELIOS_TRY(store->Sync());
       state.SetPhase("logging");
-      HELIOS_TRY_ASSIGN(const bool appended, state.log.Append(MakeOperation(
-                                                 workspace, record, report.record, latest)));
+      HELIOS_TRY_ASSIGN(const bool appended,
+                        state.log.Append(MakeOperation(workspace, record, report.record, latest)));
       if (appended) break;
     }
     // Last, so that it never speaks of objects that are not there.
@@ -120,7 +119,7 @@ Result<CommitReport> Engine::Commit(const CommitRequest& request) {
     report.reused_bytes = writer.reused_bytes();
     state.SetPhase("merging");
     if (!report.unchanged && report.new_objects > 0) {
-      HELIOS_TRY_ASSIGN(ObjectStore* store, state.Store());
+      HELIOS_TRY_ASSIGN(ObjectStore * store, state.Store());
       const Result<void> maintained = store->Maintain();
       if (!maintained) state.Debug("packs not merged: " + maintained.error().message());
     }

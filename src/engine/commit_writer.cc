@@ -13,7 +13,7 @@ bool CommitWriter::IsFirst(const ObjectKey& key) {
 Result<void> CommitWriter::Put(unsigned worker, const ObjectKey& key, ByteView bytes) {
   bool is_new = IsFirst(key);
   if (is_new) {
-    HELIOS_TRY_ASSIGN(ObjectStore* store, open_());
+    HELIOS_TRY_ASSIGN(ObjectStore * store, open_());
     HELIOS_TRY_ASSIGN(const std::vector<bool> has, store->HasMany({&key, 1}));
     is_new = !has.front();
     if (is_new && batches_[worker] == nullptr) {

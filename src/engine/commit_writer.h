@@ -19,8 +19,7 @@ namespace helios {
 class CommitWriter {
  public:
   using StoreOpener = std::function<Result<ObjectStore*>()>;
-  CommitWriter(StoreOpener open, unsigned workers)
-      : open_(std::move(open)), batches_(workers) {}
+  CommitWriter(StoreOpener open, unsigned workers) : open_(std::move(open)), batches_(workers) {}
 
   Result<void> Put(unsigned worker, const ObjectKey& key, ByteView bytes);
 

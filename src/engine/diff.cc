@@ -33,20 +33,21 @@ DiffEntry ToDiffEntry(const TreeChange& change) {
 
 Result<DiffReport> Engine::Diff(const DiffRequest& request) {
   State& state = *state_;
-  HELIOS_TRY_ASSIGN(const Selector selector, Selector::Parse(request.selection.includes,
-                                                             request.selection.excludes));
+  HELIOS_TRY_ASSIGN(const Selector selector,
+                    Selector::Parse(request.selection.includes, request.selection.excludes));
   HELIOS_TRY_ASSIGN(const FileLock lock, state.LockShared());
   const std::string key = state.KeyOf(request.workspace);
   HELIOS_TRY_ASSIGN(const ResolvedRecord from, state.Resolve(request.from, key));
   HELIOS_TRY_ASSIGN(const ResolvedRecord to, state.Resolve(request.to, key));
-  HELIOS_TRY_ASSIGN(ObjectStore* store, state.Store());
+  HELIOS_TRY_ASSIGN(ObjectStore * store, state.Store());
 
   DiffReport report;
   report.from = from.record.snapshot;
   report.to = to.record.snapshot;
-  const TreeDiffFilter filter{
-      [&](std::string_view path, bool is_directory) { return selector.Selects(path, is_directory); },
-      [&](std::string_view path) { return selector.MaySelectBelow(path); }};
+  const TreeDiffFilter filter{[&](std::string_view path, bool is_directory) {
+                                return selector.Selects(path, is_directory);
+                              },
+                              [&](std::string_view path) { return selector.MaySelectBelow(path); }};
   HELIOS_TRY(DiffTrees(TreeReader(store), report.from, report.to, filter,
                        [&](const TreeChange& change) -> Result<void> {
                          report.entries.push_back(ToDiffEntry(change));

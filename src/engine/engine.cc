@@ -20,8 +20,8 @@ Result<std::unique_ptr<Engine>> Engine::Open(EngineOptions options) {
     backend = IdentifyStore(options.store, options.backends);
   }
   if (!backend) return std::move(backend).error();
-  return std::unique_ptr<Engine>(new Engine(
-      std::make_unique<State>(std::move(options), std::move(backend).value())));
+  return std::unique_ptr<Engine>(
+      new Engine(std::make_unique<State>(std::move(options), std::move(backend).value())));
 }
 
 }  // namespace helios

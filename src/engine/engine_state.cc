@@ -82,7 +82,7 @@ Result<FileLock> Engine::State::LockShared() const {
 
 Result<ResolvedRecord> Engine::State::Resolve(const std::string& id,
                                               const std::string& workspace_key) {
-  HELIOS_TRY_ASSIGN(ObjectStore* store, Store());
+  HELIOS_TRY_ASSIGN(ObjectStore * store, Store());
   return ResolveId(store, log, workspace_key, id);
 }
 

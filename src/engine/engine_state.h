@@ -44,10 +44,10 @@ class Engine::State {
   Result<ResolvedRecord> Resolve(const std::string& id, const std::string& workspace_key);
 
   // Scans with the workspace's stat index. `index` must outlive the result.
-  Result<std::unique_ptr<ScanResult>> Scan(const OpenWorkspace& workspace,
-                                           const Workspace& request,
+  Result<std::unique_ptr<ScanResult>> Scan(const OpenWorkspace& workspace, const Workspace& request,
                                            const std::optional<StatIndex>& index, ObjectSink sink);
-  std::optional<StatIndex> LoadIndex(const OpenWorkspace& workspace, const Workspace& request) const;
+  std::optional<StatIndex> LoadIndex(const OpenWorkspace& workspace,
+                                     const Workspace& request) const;
   // Best effort: the index is a cache.
   void SaveIndex(const OpenWorkspace& workspace, const Workspace& request,
                  const std::optional<StatIndex>& old, ScanResult* scan) const;

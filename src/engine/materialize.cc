@@ -39,15 +39,15 @@ Result<Target> OpenTarget(const std::string& out, const std::string& store) {
 
 Result<MaterializeReport> Engine::Materialize(const MaterializeRequest& request) {
   State& state = *state_;
-  HELIOS_TRY_ASSIGN(const Selector selector, Selector::Parse(request.selection.includes,
-                                                             request.selection.excludes));
+  HELIOS_TRY_ASSIGN(const Selector selector,
+                    Selector::Parse(request.selection.includes, request.selection.excludes));
   MaterializeReport report;
   {
     const LatencyTimer timer(&state.metrics, Latency::kMaterialize);
     HELIOS_TRY_ASSIGN(const FileLock lock, state.LockShared());
     HELIOS_TRY_ASSIGN(const ResolvedRecord source,
                       state.Resolve(request.id, state.KeyOf(request.workspace)));
-    HELIOS_TRY_ASSIGN(ObjectStore* store, state.Store());
+    HELIOS_TRY_ASSIGN(ObjectStore * store, state.Store());
     HELIOS_TRY_ASSIGN(Target target, OpenTarget(request.out, state.paths.root));
     state.SetPhase("writing");
     if (state.options.progress != nullptr && selector.SelectsEverything()) {
@@ -57,8 +57,8 @@ Result<MaterializeReport> Engine::Materialize(const MaterializeRequest& request)
     write.set_root_attributes = target.made;
     report.snapshot = source.record.snapshot;
     report.record = source.id;
-    Result<WriteReport> written = WriteTree(store, std::move(target.root), report.snapshot,
-                                            source.record.attributes, write);
+    Result<WriteReport> written =
+        WriteTree(store, std::move(target.root), report.snapshot, source.record.attributes, write);
     if (!written) return std::move(written).error().WithContext("materialize into " + request.out);
     report.written = std::move(written).value();
     report.unmatched_patterns = selector.UnmatchedPatterns();

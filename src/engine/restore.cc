@@ -36,8 +36,8 @@ Result<void> CheckPlan(const RestorePlan& plan, const RestoreRequest& request) {
 
 Result<RestoreReport> Engine::Restore(const RestoreRequest& request) {
   State& state = *state_;
-  HELIOS_TRY_ASSIGN(const Selector selector, Selector::Parse(request.selection.includes,
-                                                             request.selection.excludes));
+  HELIOS_TRY_ASSIGN(const Selector selector,
+                    Selector::Parse(request.selection.includes, request.selection.excludes));
   RestoreReport report;
   {
     const LatencyTimer timer(&state.metrics, Latency::kRestore);
@@ -47,7 +47,7 @@ Result<RestoreReport> Engine::Restore(const RestoreRequest& request) {
                       state.Resolve(request.id, state.KeyOf(request.workspace)));
     HELIOS_TRY_ASSIGN(OpenWorkspace workspace,
                       state.OpenWorkspaceRoot(request.workspace, !request.dry_run));
-    HELIOS_TRY_ASSIGN(ObjectStore* store, state.Store());
+    HELIOS_TRY_ASSIGN(ObjectStore * store, state.Store());
     const std::optional<StatIndex> index = state.LoadIndex(workspace, request.workspace);
     const auto store_nothing = [](unsigned, const ObjectKey&, ByteView) { return Result<void>(); };
     HELIOS_TRY_ASSIGN(const std::unique_ptr<ScanResult> scan,
@@ -61,10 +61,9 @@ Result<RestoreReport> Engine::Restore(const RestoreRequest& request) {
     plan_options.force = request.force;
     plan_options.delete_untracked = request.delete_untracked;
     if (!selector.SelectsEverything()) plan_options.selector = &selector;
-    HELIOS_TRY_ASSIGN(
-        const RestorePlan plan,
-        PlanRestore(TreeReader(store), scan->root_directory, baseline, target.record.snapshot,
-                    target.record.attributes, plan_options));
+    HELIOS_TRY_ASSIGN(const RestorePlan plan,
+                      PlanRestore(TreeReader(store), scan->root_directory, baseline,
+                                  target.record.snapshot, target.record.attributes, plan_options));
     report.snapshot = target.record.snapshot;
     report.record = target.id;
     report.created = plan.created;
@@ -98,8 +97,10 @@ Result<RestoreReport> Engine::Restore(const RestoreRequest& request) {
       operation.path = workspace.real_path;
       HELIOS_TRY_ASSIGN(const bool appended, state.log.Append(operation));
       if (!appended) {
-        return Error(ErrorCode::kBusy, "the files were restored, but another process committed or "
-                                       "restored " + workspace.real_path + " meanwhile");
+        return Error(ErrorCode::kBusy,
+                     "the files were restored, but another process committed or "
+                     "restored " +
+                         workspace.real_path + " meanwhile");
       }
     }
   }

@@ -12,7 +12,7 @@ Result<StatisticsReport> Engine::Statistics() {
   report.backend = state.backend.name;
   state.FlushMetrics();
   HELIOS_TRY_ASSIGN(report.all, ReadMetricsFile(state.paths.Metrics()));
-  HELIOS_TRY_ASSIGN(ObjectStore* store, state.Store());
+  HELIOS_TRY_ASSIGN(ObjectStore * store, state.Store());
   HELIOS_TRY_ASSIGN(report.totals, store->Totals());
   std::unordered_set<Digest, DigestHash> snapshots;
   HELIOS_TRY(state.log.ForEach([&](const Operation& operation) {

@@ -50,9 +50,12 @@ class Differ {
     size_t j = 0;
     while (i < before.size() || j < after.size()) {
       int order = 0;
-      if (i == before.size()) order = 1;
-      else if (j == after.size()) order = -1;
-      else order = before[i].name.compare(after[j].name);
+      if (i == before.size())
+        order = 1;
+      else if (j == after.size())
+        order = -1;
+      else
+        order = before[i].name.compare(after[j].name);
       const TreeEntry* left = order <= 0 ? &before[i++] : nullptr;
       const TreeEntry* right = order >= 0 ? &after[j++] : nullptr;
       if (left != nullptr && right != nullptr && *left == *right) continue;

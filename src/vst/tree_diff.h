@@ -12,8 +12,8 @@ namespace helios {
 
 enum class ChangeKind { kAdded, kChanged, kDeleted };
 
-// One path that differs. Files and symlinks count, and folders only where one that is empty comes or
-// goes: so every difference between two ids shows as at least one change.
+// One path that differs. Files and symlinks count, and folders only where one that is empty comes
+// or goes: so every difference between two ids shows as at least one change.
 struct TreeChange {
   ChangeKind kind = ChangeKind::kAdded;
   std::string path;
@@ -29,8 +29,8 @@ struct TreeDiffFilter {
 
 using ChangeSink = std::function<Result<void>(TreeChange change)>;
 
-// Hands every difference to the sink: depth first, names in byte order within each folder. A file that
-// becomes a folder is a deletion and additions.
+// Hands every difference to the sink: depth first, names in byte order within each folder. A file
+// that becomes a folder is a deletion and additions.
 Result<void> DiffTrees(const TreeReader& reader, const TreeId& before, const TreeId& after,
                        const TreeDiffFilter& filter, const ChangeSink& sink);
 

@@ -44,15 +44,15 @@ Result<void> CheckAgainstRef(const PendingPage& pending, const TreePage& page) {
 
 Result<void> CheckAttributes(const PendingPage& pending, const TreePage& page,
                              const AttributesPage& attributes) {
-  bool same = attributes.level == page.level &&
-              attributes.entries.size() == page.entries.size() &&
+  bool same = attributes.level == page.level && attributes.entries.size() == page.entries.size() &&
               attributes.pages.size() == page.pages.size() &&
               attributes.own.has_value() == !pending.ref.has_value();
   for (size_t i = 0; same && i < page.entries.size(); ++i) {
     same = attributes.entries[i].is_directory == (page.entries[i].kind == EntryKind::kDirectory);
   }
   if (same) return {};
-  return Contradiction(*pending.attributes, "it does not fit " + ObjectKey(pending.tree).ToString());
+  return Contradiction(*pending.attributes,
+                       "it does not fit " + ObjectKey(pending.tree).ToString());
 }
 
 // One side of ReadDiffering: a list of pages, all on one level.

@@ -20,8 +20,8 @@ struct DirectoryContents {
   FileAttributes own;
 };
 
-// Thread-safe. Everything is checked as it is read: an object that is missing is kMissingObject, one
-// that decodes to nonsense or contradicts what refers to it is kCorrupt; both name the object.
+// Thread-safe. Everything is checked as it is read: an object that is missing is kMissingObject,
+// one that decodes to nonsense or contradicts what refers to it is kCorrupt; both name the object.
 class TreeReader {
  public:
   explicit TreeReader(ObjectStore* store) : store_(store) {}
@@ -29,8 +29,8 @@ class TreeReader {
   // One page of a directory: its entries in order and, where attributes were asked for, theirs.
   using PageSink = std::function<Result<void>(std::span<TreeEntry> entries,
                                               std::span<AttributesEntry> attributes)>;
-  // Visits a directory's pages in order; memory does not grow with the directory. `attributes` may be
-  // null. Returns the directory's own attributes.
+  // Visits a directory's pages in order; memory does not grow with the directory. `attributes` may
+  // be null. Returns the directory's own attributes.
   Result<FileAttributes> ForEachPage(const TreeId& tree, const AttributesId* attributes,
                                      const PageSink& sink) const;
 

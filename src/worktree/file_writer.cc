@@ -64,8 +64,8 @@ Result<FileWriter::Outcome> FileWriter::CreateFile(int folder, const std::string
                                                    const FileAttributes& attributes,
                                                    ByteView content) const {
   const unsigned mode = FileMode(entry, attributes);
-  const int raw = ::openat(folder, name.c_str(),
-                           O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+  const int raw =
+      ::openat(folder, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
   if (raw < 0) {
     if (errno == EEXIST) return Outcome::kExists;
     return Error::FromErrno(errno, "create", name);
@@ -146,8 +146,7 @@ Result<void> FileWriter::Replace(int folder, const TreeEntry& entry,
 
 // Swapping shows what was taken away before it is gone, and costs less than a rename over a file,
 // for which some file systems write the new one out at once. Where it is not to be had, a rename.
-Result<void> FileWriter::Exchange(int folder, const std::string& temporary,
-                                  const std::string& name,
+Result<void> FileWriter::Exchange(int folder, const std::string& temporary, const std::string& name,
                                   const std::optional<FileStatus>& seen) const {
   if (::renameat2(folder, temporary.c_str(), folder, name.c_str(), RENAME_EXCHANGE) == 0) {
     const FileStatus taken = StatusAt(folder, temporary.c_str()).status;
@@ -157,8 +156,8 @@ Result<void> FileWriter::Exchange(int folder, const std::string& temporary,
     if (::renameat2(folder, temporary.c_str(), folder, name.c_str(), RENAME_EXCHANGE) != 0) {
       return Error::FromErrno(errno, "put back", name);
     }
-    return Error(ErrorCode::kFailed, taken.IsDirectory() ? "a folder is in the way"
-                                                         : "changed meanwhile, left alone");
+    return Error(ErrorCode::kFailed,
+                 taken.IsDirectory() ? "a folder is in the way" : "changed meanwhile, left alone");
   }
   if (errno != ENOENT && errno != EINVAL && errno != ENOSYS) {
     return Error::FromErrno(errno, "replace", name);

@@ -29,8 +29,8 @@ class FileWriter {
                          ByteView content) const;
 
   // The same under a temporary name, which then takes the place of whatever is there. With `seen`,
-  // what was taken away is looked at once more: if it is not what was seen, it is put back (kFailed,
-  // "changed meanwhile"). A folder in that place is left there (kFailed).
+  // what was taken away is looked at once more: if it is not what was seen, it is put back
+  // (kFailed, "changed meanwhile"). A folder in that place is left there (kFailed).
   Result<void> Replace(int folder, const TreeEntry& entry, const FileAttributes& attributes,
                        ByteView content, const std::optional<FileStatus>& seen) const;
 

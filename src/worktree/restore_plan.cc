@@ -60,8 +60,7 @@ class Planner {
     }
     DirectoryContents target;
     if (step.target) {
-      HELIOS_TRY_ASSIGN(target,
-                        reader_.ReadDirectory(step.target->tree, &step.target->attributes));
+      HELIOS_TRY_ASSIGN(target, reader_.ReadDirectory(step.target->tree, &step.target->attributes));
       step.planned->attributes = target.own;
       if (target.own != step.workspace->status.Attributes()) plan_->has_work = true;
     }
@@ -107,8 +106,7 @@ class Planner {
   void PlanName(const Sides& sides, PlannedFolder* planned) {
     const bool is_directory = IsDirectory(sides.target) ||
                               (sides.workspace != nullptr && sides.workspace->child != nullptr);
-    if (options_.selector != nullptr &&
-        !options_.selector->Selects(sides.path, is_directory) &&
+    if (options_.selector != nullptr && !options_.selector->Selects(sides.path, is_directory) &&
         !(is_directory && options_.selector->MaySelectBelow(sides.path))) {
       return;
     }

@@ -39,7 +39,7 @@ struct PlannedFolder {
   std::string name;
   std::optional<FileAttributes> attributes;  // to set at the end
   bool remove_if_empty = false;
-  bool removes = false;                      // something is removed in it or below it, at the end
+  bool removes = false;  // something is removed in it or below it, at the end
   PlannedFolder* parent = nullptr;
   std::vector<PlannedRemoval> make_room;  // before anything is written
   std::vector<PlannedFile> files;

@@ -29,11 +29,16 @@ constexpr char kStoreMarker[] = "helios-store";
 constexpr std::string_view kStoreMarkerLine = "helios store\n";
 
 // Where the kernel stamps files with this machine's own clock, a stamp that is older than the clock
-// cannot come again. Elsewhere (a server's clock, or stamps of whole seconds) two seconds must pass.
+// cannot come again. Elsewhere (a server's clock, or stamps of whole seconds) two seconds must
+// pass.
 bool HasLocalClock(int fd) {
-  constexpr long kLocal[] = {0xef53 /* ext4 */,      0x58465342 /* xfs */, 0x9123683e /* btrfs */,
-                             0x01021994 /* tmpfs */, 0xf2f52010 /* f2fs */,
-                             0x2fc12fc1 /* zfs */,   0x794c7630 /* overlay */};
+  constexpr long kLocal[] = {0xef53 /* ext4 */,
+                             0x58465342 /* xfs */,
+                             0x9123683e /* btrfs */,
+                             0x01021994 /* tmpfs */,
+                             0xf2f52010 /* f2fs */,
+                             0x2fc12fc1 /* zfs */,
+                             0x794c7630 /* overlay */};
   struct statfs status;
   if (::fstatfs(fd, &status) != 0) return false;
   return std::find(std::begin(kLocal), std::end(kLocal), static_cast<long>(status.f_type)) !=
@@ -117,8 +122,8 @@ class Scanner {
       }
     }
     AddChildren(tasks, directory);
-    const size_t count = directory->expanded ? directory->entries.size()
-                                             : directory->section->entry_count;
+    const size_t count =
+        directory->expanded ? directory->entries.size() : directory->section->entry_count;
     // All parts but the first are left to whoever has time.
     for (size_t start = kPartEntries; start < count; start += kPartEntries) {
       directory->fd_users.fetch_add(1);
@@ -139,10 +144,12 @@ class Scanner {
   bool OpenDirectory(unsigned worker, ScannedDirectory* directory) {
     int os_error = 0;
     if (directory->parent != nullptr) {
-      Result<Fd> fd = OpenAt(directory->parent->fd.get(), directory->name,
-                             O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-      if (fd) directory->fd = std::move(fd).value();
-      else os_error = fd.error().os_error();
+      Result<Fd> fd =
+          OpenAt(directory->parent->fd.get(), directory->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+      if (fd)
+        directory->fd = std::move(fd).value();
+      else
+        os_error = fd.error().os_error();
       DropUser(directory->parent);
     }
     if (os_error == 0) {
@@ -224,8 +231,7 @@ class Scanner {
   void ReadNames(unsigned worker, ScannedDirectory* directory, std::vector<Listed>* listed) {
     char* buffer = workers_[worker].list_buffer.get();
     while (true) {
-      const long n =
-          ::syscall(SYS_getdents64, directory->fd.get(), buffer, kListBufferBytes);
+      const long n = ::syscall(SYS_getdents64, directory->fd.get(), buffer, kListBufferBytes);
       if (n == 0) return;
       if (n < 0) {
         if (errno == EINTR) continue;
@@ -257,8 +263,8 @@ class Scanner {
     return directory->parent != nullptr ? directory->parent->rules : IgnoreRules::Empty();
   }
 
-  // Reads the directory's own ignore file. One that cannot be read has no patterns: more is captured
-  // then, never less.
+  // Reads the directory's own ignore file. One that cannot be read has no patterns: more is
+  // captured then, never less.
   void ExtendRules(unsigned worker, ScannedDirectory* directory) {
     const Result<Fd> fd =
         OpenAt(directory->fd.get(), kIgnoreFile, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
@@ -271,12 +277,13 @@ class Scanner {
              directory->Path() + "/" + kIgnoreFile + ": " + patterns.error().message(), 0);
       return;
     }
-    directory->rules = IgnoreRules::Extend(ParentRules(directory), directory->Path(),
-                                           std::move(patterns).value());
+    directory->rules =
+        IgnoreRules::Extend(ParentRules(directory), directory->Path(), std::move(patterns).value());
   }
 
   // What a name is by itself; kFile where only a closer look tells.
-  EntryClass Classify(const ScannedDirectory& directory, std::string_view name, uint8_t type) const {
+  EntryClass Classify(const ScannedDirectory& directory, std::string_view name,
+                      uint8_t type) const {
     if (directory.parent == nullptr) {
       if (name == ".git" && !options_.include_git) return EntryClass::kGit;
       if (name == ".helios") return EntryClass::kStore;
@@ -328,9 +335,8 @@ class Scanner {
     directory->fd_users.fetch_add(static_cast<int>(directory->children.size()));
     for (size_t i = directory->children.size(); i-- > 0;) {
       ScannedDirectory* child = directory->children[i];
-      tasks.Push([this, &tasks, child](unsigned worker) {
-        return ScanDirectory(tasks, worker, child);
-      });
+      tasks.Push(
+          [this, &tasks, child](unsigned worker) { return ScanDirectory(tasks, worker, child); });
     }
   }
 
@@ -395,12 +401,11 @@ class Scanner {
       return std::string_view(section->Name(entry), entry.name_length);
     };
     if (*at == 0 && !entries.empty()) {
-      *at = static_cast<size_t>(
-          std::lower_bound(entries.begin(), entries.end(), name,
-                           [&](const IndexedEntry& a, std::string_view b) {
-                             return name_of(a) < b;
-                           }) -
-          entries.begin());
+      *at = static_cast<size_t>(std::lower_bound(entries.begin(), entries.end(), name,
+                                                 [&](const IndexedEntry& a, std::string_view b) {
+                                                   return name_of(a) < b;
+                                                 }) -
+                                entries.begin());
     }
     while (*at < entries.size() && name_of(entries[*at]) < name) ++*at;
     return *at < entries.size() && name_of(entries[*at]) == name ? &entries[*at] : nullptr;
@@ -417,8 +422,8 @@ class Scanner {
   }
 
   // Looks at a file or symlink that is new or may have changed.
-  Result<void> Capture(unsigned worker, ScannedDirectory* directory, size_t index,
-                       const char* name, const Timestamp& begun) {
+  Result<void> Capture(unsigned worker, ScannedDirectory* directory, size_t index, const char* name,
+                       const Timestamp& begun) {
     index_is_stale_ = true;
     if (directory->listing_is_unchanged) {
       MutexLock lock(directory->expanding);
@@ -482,8 +487,8 @@ class Scanner {
     own.bytes_hashed += content->size;
     if (options_.progress != nullptr) options_.progress->bytes.fetch_add(content->size);
     const StatusOrErrno after = StatusOf(fd);
-    const bool at_rest = after.os_error == 0 && after.status == before.status &&
-                         content->size == before.status.size;
+    const bool at_rest =
+        after.os_error == 0 && after.status == before.status && content->size == before.status.size;
     if (!at_rest && !last) return Outcome::kRetry;
     entry->entry_class = EntryClass::kFile;
     entry->status = before.status;
@@ -577,9 +582,8 @@ class Scanner {
     }
     if (directory->listing_is_unchanged) directory->Expand();
     index_is_stale_ = true;
-    DirectoryBuilder builder([&](const ObjectKey& key, ByteView bytes) {
-      return options_.sink(worker, key, bytes);
-    });
+    DirectoryBuilder builder(
+        [&](const ObjectKey& key, ByteView bytes) { return options_.sink(worker, key, bytes); });
     for (ScannedEntry& entry : directory->entries) {
       if (entry.child != nullptr && !SettleChild(worker, directory, &entry)) continue;
       if (!IsCaptured(entry.entry_class) || entry.vanished) continue;
@@ -762,8 +766,8 @@ void AppendSection(const ScannedDirectory& directory, Bytes* body) {
   const size_t used = sizeof(section) + entries.size() * sizeof(IndexedEntry) + text.size();
   text.resize(text.size() + (8 - used % 8) % 8);
 
-  section.section_bytes = static_cast<uint32_t>(
-      sizeof(section) + entries.size() * sizeof(IndexedEntry) + text.size());
+  section.section_bytes =
+      static_cast<uint32_t>(sizeof(section) + entries.size() * sizeof(IndexedEntry) + text.size());
   section.entry_count = static_cast<uint32_t>(entries.size());
   section.mtime_seconds = directory.status.mtime.seconds;
   section.mtime_nanoseconds = directory.status.mtime.nanoseconds;

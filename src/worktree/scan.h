@@ -102,9 +102,10 @@ struct ScanResult {
   ScannedDirectory* root_directory = nullptr;
   std::deque<ScannedDirectory> directories;  // the arena; grows, never moves
 
-  // The sections of an index that says what this scan saw, for StatIndex::Save. With `old`, the index
-  // that the scan used, only those that it lacks, to be added at its end; `*base` says which of the two
-  // it is: an index in which most is out of date is written anew. Sets the header's root_offset.
+  // The sections of an index that says what this scan saw, for StatIndex::Save. With `old`, the
+  // index that the scan used, only those that it lacks, to be added at its end; `*base` says which
+  // of the two it is: an index in which most is out of date is written anew. Sets the header's
+  // root_offset.
   Bytes MakeIndex(const StatIndex* old, IndexHeader* header, uint64_t* base);
 };
 

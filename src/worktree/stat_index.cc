@@ -1,7 +1,6 @@
 #include "worktree/stat_index.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 
 #include <cstring>
 
@@ -15,7 +14,6 @@ namespace {
 constexpr uint64_t kMagic = 0x58444e49534c4548;  // "HELSINDX"
 constexpr uint32_t kVersion = 1;
 constexpr uint64_t kIndexBytesMax = uint64_t{16} << 30;
-constexpr size_t kHugePageBytes = size_t{2} << 20;
 
 ByteView CheckedPart(const IndexedSection* section) {
   return {reinterpret_cast<const char*>(section) + sizeof(section->check),
@@ -52,11 +50,7 @@ std::optional<StatIndex> StatIndex::Load(const std::string& path, const IndexHea
   // Read, not mapped: the file may be replaced or cut short under our feet.
   StatIndex index;
   index.size_ = static_cast<size_t>(status.status.size);
-  const size_t room = (index.size_ + kHugePageBytes - 1) / kHugePageBytes * kHugePageBytes;
-  index.bytes_.reset(static_cast<char*>(std::aligned_alloc(kHugePageBytes, room)));
-  if (index.bytes_ == nullptr) return std::nullopt;
-  // Filling small pages would take longer than reading the file; without huge ones it just does.
-  (void)::madvise(index.bytes_.get(), room, MADV_HUGEPAGE);
+  index.bytes_.reset(new char[index.size_]);
   if (!ReadExactlyAt(fd->get(), index.bytes_.get(), index.size_, 0, path)) return std::nullopt;
   const auto header = LoadLittleEndian<IndexHeader>(index.bytes_.get());
   if (header.magic != kMagic || header.version != kVersion ||

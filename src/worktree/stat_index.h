@@ -6,7 +6,6 @@
 #ifndef HELIOS_WORKTREE_STAT_INDEX_H_
 #define HELIOS_WORKTREE_STAT_INDEX_H_
 
-#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <span>
@@ -142,10 +141,7 @@ class StatIndex {
   size_t size() const { return size_; }
 
  private:
-  struct Free {
-    void operator()(char* bytes) const { std::free(bytes); }
-  };
-  std::unique_ptr<char[], Free> bytes_;
+  std::unique_ptr<char[]> bytes_;
   size_t size_ = 0;
   uint64_t root_offset_ = 0;
 };

@@ -17,7 +17,8 @@ namespace {
 // attributes are set, for only then does its mtime stay.
 class Folder {
  public:
-  Folder(std::shared_ptr<Folder> parent, std::string name) : parent_(std::move(parent)), name_(std::move(name)) {}
+  Folder(std::shared_ptr<Folder> parent, std::string name)
+      : parent_(std::move(parent)), name_(std::move(name)) {}
   explicit Folder(Fd fd) : fd_(std::move(fd)), opened_(true) {}
   Folder(const Folder&) = delete;
   Folder& operator=(const Folder&) = delete;
@@ -81,8 +82,10 @@ class Folder {
     if (opened_) return 0;
     const int parent = parent_->fd();
     if (make) {
-      if (::mkdirat(parent, name_.c_str(), 0700) == 0) ++*made;
-      else if (errno != EEXIST) return errno;
+      if (::mkdirat(parent, name_.c_str(), 0700) == 0)
+        ++*made;
+      else if (errno != EEXIST)
+        return errno;
     }
     Result<Fd> fd = OpenAt(parent, name_, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     if (!fd) return fd.error().os_error();
@@ -116,8 +119,7 @@ class Writer {
         reader_(store),
         files_(store),
         options_(options),
-        selects_everything_(options.selector == nullptr ||
-                            options.selector->SelectsEverything()),
+        selects_everything_(options.selector == nullptr || options.selector->SelectsEverything()),
         reports_(options.threads) {}
 
   Result<WriteReport> WriteWholeTree(Fd root, const TreeId& tree, const AttributesId& attributes) {
@@ -259,8 +261,8 @@ class Writer {
       places.push_back(i);
     }
     std::vector<bool> done(items.size(), false);
-    Result<void> got = store_->GetMany(
-        keys, [&](size_t index, std::optional<ByteView> bytes) -> Result<void> {
+    Result<void> got =
+        store_->GetMany(keys, [&](size_t index, std::optional<ByteView> bytes) -> Result<void> {
           const WriteItem& item = items[places[index]];
           done[places[index]] = true;
           return WriteSmall(worker, folder, item, keys[index], bytes);
@@ -287,8 +289,7 @@ class Writer {
 
   // A frame that cannot be read takes several files with it: the error should name one of them.
   Result<void> NameDamagedFile(Error error, const Folder& folder,
-                               const std::vector<WriteItem>& items,
-                               const std::vector<bool>& done) {
+                               const std::vector<WriteItem>& items, const std::vector<bool>& done) {
     if (error.code() != ErrorCode::kCorrupt) return error;
     for (size_t i = 0; i < items.size(); ++i) {
       const TreeEntry& entry = items[i].entry;
@@ -304,9 +305,9 @@ class Writer {
 
   Result<void> WriteOne(unsigned worker, Folder& folder, const WriteItem& item, ByteView content) {
     const TreeEntry& entry = item.entry;
-    Result<void> written = item.replaces ? files_.Replace(folder.fd(), entry, item.attributes,
-                                                          content, item.seen)
-                                         : CreateOrReplace(folder, item, content);
+    Result<void> written =
+        item.replaces ? files_.Replace(folder.fd(), entry, item.attributes, content, item.seen)
+                      : CreateOrReplace(folder, item, content);
     if (!written) return Settle(worker, folder, entry.name, std::move(written).error());
     WriteReport& report = reports_[worker];
     ++report.files;
@@ -371,8 +372,8 @@ class Writer {
   // Its owner may have made the folder read-only; its final mode is set at the end.
   static void MakeWritable(const Folder& folder, const PlannedFolder& plan) {
     const StatusOrErrno status = StatusOf(folder.fd());
-    const bool has_work = !plan.files.empty() || !plan.subtrees.empty() ||
-                          !plan.removals.empty() || !plan.make_room.empty();
+    const bool has_work = !plan.files.empty() || !plan.subtrees.empty() || !plan.removals.empty() ||
+                          !plan.make_room.empty();
     if (has_work && status.os_error == 0 && (status.status.mode & 0700) != 0700) {
       (void)::fchmod(folder.fd(), (status.status.mode & 07777) | 0700);  // the write says if not
     }
@@ -412,8 +413,8 @@ class Writer {
       stack.push_back({step.folder, step.parent, step.plan, true});
       for (const std::unique_ptr<PlannedFolder>& below : step.plan->folders) {
         if (!below->removes) continue;
-        stack.push_back({std::make_shared<Folder>(step.folder, below->name), step.folder,
-                         below.get(), false});
+        stack.push_back(
+            {std::make_shared<Folder>(step.folder, below->name), step.folder, below.get(), false});
       }
     }
   }

@@ -20,8 +20,8 @@ inline constexpr char kFooterMagic[8] = {'H', 'E', 'L', 'I', 'O', 'S', 'I', 'X'}
 inline constexpr uint32_t kFrameMagic = 0x4d415246;  // "FRAM"
 inline constexpr uint32_t kPackVersion = 1;
 
-// Objects smaller than kOwnFrameBytesMin share frames of about kFrameBytes: they compress better and
-// faster together, and one frame is what reading any of them costs.
+// Objects smaller than kOwnFrameBytesMin share frames of about kFrameBytes: they compress better
+// and faster together, and one frame is what reading any of them costs.
 inline constexpr size_t kFrameBytes = size_t{128} << 10;
 inline constexpr size_t kOwnFrameBytesMin = kFrameBytes / 2;
 // Trees and their kin are read one here, one there, and mostly hashes, which do not compress: their
@@ -54,8 +54,8 @@ struct FrameHeader {
 };
 static_assert(sizeof(FrameHeader) == 24);
 
-// Follows the frame header, once for each object in the frame, in the order of their bytes. With it,
-// and because ids are hashes, an index can be made anew from the frames alone.
+// Follows the frame header, once for each object in the frame, in the order of their bytes. With
+// it, and because ids are hashes, an index can be made anew from the frames alone.
 struct Member {
   uint32_t length;
   uint8_t kind;
@@ -64,9 +64,9 @@ struct Member {
 static_assert(sizeof(Member) == 8);
 
 struct FrameRef {
-  uint64_t offset;       // of the frame header in the file
-  uint32_t length;       // of the whole frame
-  uint32_t raw_length;   // of its objects before compression
+  uint64_t offset;      // of the frame header in the file
+  uint32_t length;      // of the whole frame
+  uint32_t raw_length;  // of its objects before compression
 };
 static_assert(sizeof(FrameRef) == 16);
 

@@ -47,21 +47,20 @@ Result<void> PackReader::ReadTables() {
   const uint64_t footer_offset = file_bytes_ - sizeof(PackFooter);
   HELIOS_TRY(ReadExactlyAt(fd_.get(), &footer_, sizeof(footer_), footer_offset, path_));
   if (std::memcmp(footer_.magic, kFooterMagic, sizeof(kFooterMagic)) != 0 ||
-      footer_.check != Checksum64({reinterpret_cast<const char*>(&footer_),
-                                   offsetof(PackFooter, check)})) {
+      footer_.check !=
+          Checksum64({reinterpret_cast<const char*>(&footer_), offsetof(PackFooter, check)})) {
     return Damaged("its footer is not whole");
   }
   if (footer_.bucket_bits > kBucketBitsMax) return Damaged("impossible bucket count");
-  const uint64_t table_bytes = uint64_t{footer_.frame_count} * sizeof(FrameRef) +
-                               (sizeof(BucketRef) << footer_.bucket_bits);
+  const uint64_t table_bytes =
+      uint64_t{footer_.frame_count} * sizeof(FrameRef) + (sizeof(BucketRef) << footer_.bucket_bits);
   const uint64_t entry_bytes = uint64_t{footer_.object_count} * sizeof(IndexEntry);
   if (footer_.index_offset > footer_offset ||
       footer_offset - footer_.index_offset != table_bytes + entry_bytes) {
     return Damaged("its index has an impossible size");
   }
   Bytes tables(static_cast<size_t>(table_bytes), '\0');
-  HELIOS_TRY(
-      ReadExactlyAt(fd_.get(), tables.data(), tables.size(), footer_.index_offset, path_));
+  HELIOS_TRY(ReadExactlyAt(fd_.get(), tables.data(), tables.size(), footer_.index_offset, path_));
   if (Checksum64(tables) != footer_.table_check) return Damaged("the check of its index differs");
   frames_.resize(footer_.frame_count);
   buckets_.resize(size_t{1} << footer_.bucket_bits);
@@ -77,8 +76,7 @@ Result<void> PackReader::ReadTables() {
 // A check only proves that the tables are as they were written, not that a sane writer wrote them.
 Result<void> PackReader::CheckTables() const {
   for (const FrameRef& frame : frames_) {
-    if (frame.offset > footer_.index_offset ||
-        frame.length > footer_.index_offset - frame.offset ||
+    if (frame.offset > footer_.index_offset || frame.length > footer_.index_offset - frame.offset ||
         frame.raw_length > kFrameRawBytesMax) {
       return Damaged("a frame lies outside of it");
     }

@@ -77,6 +77,11 @@ PackStore::ListingPointer PackStore::CurrentListing() {
   return listing_;
 }
 
+Result<PackStore::ListingPointer> PackStore::OwnListing() {
+  if (published_->exchange(false)) return Refresh();
+  return CurrentListing();
+}
+
 Result<std::vector<std::string>> PackStore::PackNames() const {
   std::unique_ptr<DIR, DirCloser> dir(::opendir(folder_.c_str()));
   if (dir == nullptr) return Error::FromErrno(errno, "list", folder_);
@@ -224,7 +229,7 @@ Result<void> PackStore::GetMany(std::span<const ObjectKey> keys, const GetSink& 
 }
 
 Result<std::vector<bool>> PackStore::HasMany(std::span<const ObjectKey> keys) {
-  const ListingPointer listing = CurrentListing();
+  HELIOS_TRY_ASSIGN(const ListingPointer listing, OwnListing());
   std::vector<bool> has(keys.size(), false);
   for (size_t i = 0; i < keys.size(); ++i) {
     for (const PackPointer& pack : listing->packs) {
@@ -239,8 +244,7 @@ Result<std::vector<bool>> PackStore::HasMany(std::span<const ObjectKey> keys) {
 }
 
 Result<std::unique_ptr<ObjectBatch>> PackStore::OpenBatch() {
-  // What a batch publishes must be seen by this store's own readers: they list again when they miss.
-  return std::unique_ptr<ObjectBatch>(std::make_unique<PackWriter>(folder_));
+  return std::unique_ptr<ObjectBatch>(std::make_unique<PackWriter>(folder_, published_));
 }
 
 Result<void> PackStore::ForEachKey(const KeyVisitor& visitor) {
@@ -283,10 +287,8 @@ Result<StoreTotals> PackStore::Totals() {
 }
 
 Result<void> PackStore::Maintain() {
-  if (ChooseMerge(CurrentListing()->packs).empty()) {
-    HELIOS_TRY_ASSIGN(const std::vector<std::string> names, PackNames());
-    if (names.size() < kMergeFanIn) return {};
-  }
+  HELIOS_TRY_ASSIGN(const ListingPointer known, OwnListing());
+  if (ChooseMerge(known->packs).empty()) return {};
   Result<FileLock> lock = FileLock::Acquire(folder_ + "/" + kMergeLockFile,
                                             FileLock::Mode::kExclusive, std::chrono::seconds(0));
   if (!lock) {

@@ -1,10 +1,10 @@
 // The pack backend: immutable pack files in one folder, any number of readers and writers.
 //
 // What is visible is whole: a pack appears by rename, after it was synced. Writers never wait for
-// each other, each writes its own pack. Small packs are merged in geometric steps; a merge publishes
-// the new pack, makes it durable, raises the generation and only then removes the old ones. A folder
-// listing that races a merge can miss both: so readers compare the generation before and after the
-// listing, and list again before they say that an object is missing.
+// each other, each writes its own pack. Small packs are merged in geometric steps; a merge
+// publishes the new pack, makes it durable, raises the generation and only then removes the old
+// ones. A folder listing that races a merge can miss both: so readers compare the generation before
+// and after the listing, and list again before they say that an object is missing.
 #ifndef HELIOS_STORE_PACK_PACK_STORE_H_
 #define HELIOS_STORE_PACK_PACK_STORE_H_
 
@@ -39,8 +39,8 @@ class PackStore : public ObjectStore {
   using PackPointer = std::shared_ptr<PackReader>;
   // One listing of the folder. Immutable once made.
   struct Listing {
-    std::vector<PackPointer> packs;     // largest first
-    std::vector<Error> damaged;         // one for each pack that cannot be opened
+    std::vector<PackPointer> packs;  // largest first
+    std::vector<Error> damaged;      // one for each pack that cannot be opened
   };
   using ListingPointer = std::shared_ptr<const Listing>;
   struct Found {
@@ -59,6 +59,8 @@ class PackStore : public ObjectStore {
   explicit PackStore(std::string folder) : folder_(std::move(folder)) {}
 
   ListingPointer CurrentListing() HELIOS_EXCLUDES(mutex_);
+  // With everything that this store itself has published.
+  Result<ListingPointer> OwnListing() HELIOS_EXCLUDES(mutex_);
   Result<ListingPointer> Refresh() HELIOS_EXCLUDES(mutex_);
   // Lists once; nullptr if a pack went away meanwhile and the listing must be made again.
   Result<ListingPointer> List(const Listing& previous) const;
@@ -79,6 +81,8 @@ class PackStore : public ObjectStore {
   void RemoveAbandonedFiles() const;
 
   const std::string folder_;
+  // Set by batches of this store: the listing is out of date.
+  const std::shared_ptr<std::atomic<bool>> published_ = std::make_shared<std::atomic<bool>>(false);
   Mutex mutex_;
   ListingPointer listing_ HELIOS_GUARDED_BY(mutex_) = std::make_shared<Listing>();
   std::vector<CachedFrame> frame_cache_ HELIOS_GUARDED_BY(mutex_);

@@ -58,8 +58,8 @@ std::vector<BucketRef> BucketsOf(const std::vector<IndexEntry>& entries, uint32_
   const ByteView bytes = AsBytes(entries);
   for (BucketRef& bucket : buckets) {
     bucket.first = first;
-    bucket.check = Checksum64(
-        bytes.substr(first * sizeof(IndexEntry), bucket.count * sizeof(IndexEntry)));
+    bucket.check =
+        Checksum64(bytes.substr(first * sizeof(IndexEntry), bucket.count * sizeof(IndexEntry)));
     first += bucket.count;
   }
   return buckets;
@@ -164,9 +164,8 @@ Result<void> PackWriter::FlushBuffer() {
 }
 
 Result<void> PackWriter::WriteIndex() {
-  std::sort(entries_.begin(), entries_.end(), [](const IndexEntry& a, const IndexEntry& b) {
-    return CompareEntries(a, b) < 0;
-  });
+  std::sort(entries_.begin(), entries_.end(),
+            [](const IndexEntry& a, const IndexEntry& b) { return CompareEntries(a, b) < 0; });
   const auto same = [](const IndexEntry& a, const IndexEntry& b) {
     return CompareEntries(a, b) == 0;
   };
@@ -184,8 +183,7 @@ Result<void> PackWriter::WriteIndex() {
   footer.table_check = Checksum64(ByteView(buffer_).substr(tables_start));
   buffer_.append(AsBytes(entries_));
   std::memcpy(footer.magic, kFooterMagic, sizeof(footer.magic));
-  footer.check =
-      Checksum64({reinterpret_cast<const char*>(&footer), offsetof(PackFooter, check)});
+  footer.check = Checksum64({reinterpret_cast<const char*>(&footer), offsetof(PackFooter, check)});
   buffer_.append(reinterpret_cast<const char*>(&footer), sizeof(footer));
   return FlushBuffer();
 }
@@ -201,6 +199,7 @@ Result<void> PackWriter::Publish() {
     return Error::FromErrno(errno, "rename into place", path);
   }
   published_name_ = std::exchange(name_, "");
+  if (published_ != nullptr) published_->store(true);
   return {};
 }
 

@@ -2,6 +2,8 @@
 #ifndef HELIOS_STORE_PACK_PACK_WRITER_H_
 #define HELIOS_STORE_PACK_PACK_WRITER_H_
 
+#include <atomic>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -12,11 +14,13 @@
 
 namespace helios::pack {
 
-// An ObjectBatch is a pack that is being written. The file comes into being with the first frame, so
-// a batch that nothing was put into costs nothing.
+// An ObjectBatch is a pack that is being written. The file comes into being with the first frame,
+// so a batch that nothing was put into costs nothing.
 class PackWriter : public ObjectBatch {
  public:
-  explicit PackWriter(std::string folder) : folder_(std::move(folder)) {}
+  // `published`, if given, is set when the pack has become visible.
+  explicit PackWriter(std::string folder, std::shared_ptr<std::atomic<bool>> published = nullptr)
+      : folder_(std::move(folder)), published_(std::move(published)) {}
   ~PackWriter() override;
 
   Result<void> Put(const ObjectKey& key, ByteView bytes) override;
@@ -49,13 +53,17 @@ class PackWriter : public ObjectBatch {
   std::string TemporaryPath() const { return folder_ + "/.tmp-" + name_; }
 
   const std::string folder_;
+  const std::shared_ptr<std::atomic<bool>> published_;
   std::string name_;  // empty until the file exists
   std::string published_name_;
   Fd fd_;
   FrameEncoder encoder_;
-  Block contents_{kFrameBytes, {}, {}, {}};          // small blobs
-  Block metadata_{kMetadataFrameBytes, {}, {}, {}};  // everything that is not a blob: read together, so kept together
-  Bytes buffer_;    // bytes that are not written yet
+  Block contents_{kFrameBytes, {}, {}, {}};  // small blobs
+  Block metadata_{kMetadataFrameBytes,
+                  {},
+                  {},
+                  {}};   // everything that is not a blob: read together, so kept together
+  Bytes buffer_;         // bytes that are not written yet
   uint64_t offset_ = 0;  // of the end of buffer_ in the file
   uint64_t written_back_ = 0;
   uint64_t object_bytes_ = 0;
