@@ -108,9 +108,11 @@ class [[nodiscard]] Result<void> {
 // HELIOS_TRY_ASSIGN(auto value, Compute()): binds the value, or leaves with the error.
 #define HELIOS_TRY_ASSIGN(declaration, expression) \
   HELIOS_TRY_ASSIGN_(HELIOS_CONCAT_(helios_result_, __LINE__), declaration, expression)
+// NOLINTBEGIN(bugprone-macro-parentheses): a declaration cannot stand in parentheses.
 #define HELIOS_TRY_ASSIGN_(result, declaration, expression) \
   auto result = (expression);                               \
   if (!result) return std::move(result).error();            \
   declaration = std::move(result).value()
+// NOLINTEND(bugprone-macro-parentheses)
 
 #endif  // HELIOS_RESULT_H_

@@ -5,12 +5,12 @@
 #include <cstdio>
 #include <cstdlib>
 
-#define HELIOS_CHECK(condition)                                                             \
-  do {                                                                                      \
-    if (!(condition)) {                                                                     \
+#define HELIOS_CHECK(condition)                                                               \
+  do {                                                                                        \
+    if (!(condition)) {                                                                       \
       std::fprintf(stderr, "%s:%d: bug: %s does not hold\n", __FILE__, __LINE__, #condition); \
-      std::abort();                                                                         \
-    }                                                                                       \
+      std::abort();                                                                           \
+    }                                                                                         \
   } while (false)
 
 #endif  // HELIOS_BASE_CHECK_H_

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "base/hex.h"
@@ -175,7 +177,9 @@ RC_GTEST_PROP(CodecProperty, HasOneEncodingForEachNumber, (const std::vector<uin
   bytes.push_back(static_cast<char>(*rc::gen::inRange(0, 128)));
   Decoder decoder(bytes);
   const uint64_t value = decoder.Varint();
-  if (decoder.AtEnd()) RC_ASSERT(Varint(value) == bytes);
+  if (decoder.AtEnd()) {
+    RC_ASSERT(Varint(value) == bytes);
+  }
 }
 
 }  // namespace

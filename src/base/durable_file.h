@@ -19,8 +19,8 @@ enum class Durability {
 Result<void> ReplaceFile(const std::string& folder, const std::string& name, ByteView bytes,
                          Durability durability);
 
-// The whole file; nullopt if there is none. Refuses more than `bytes_max`, and anything but a regular
-// file (never follows a link, never waits at a fifo).
+// The whole file; nullopt if there is none. Refuses more than `bytes_max`, and anything but a
+// regular file (never follows a link, never waits at a fifo).
 Result<std::optional<Bytes>> ReadFileIfExists(const std::string& path, size_t bytes_max);
 
 Result<void> SyncFolder(const std::string& path);

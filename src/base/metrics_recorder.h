@@ -17,8 +17,7 @@ class MetricsRecorder {
   }
   void Record(Latency latency, std::chrono::nanoseconds elapsed) {
     MutexLock lock(mutex_);
-    latencies_[static_cast<size_t>(latency)].Add(
-        static_cast<uint64_t>(elapsed.count()) / 1000);
+    latencies_[static_cast<size_t>(latency)].Add(static_cast<uint64_t>(elapsed.count()) / 1000);
   }
   // Everything since the last Take.
   Metrics Take() {

@@ -23,7 +23,9 @@ TEST(HistogramTest, HasFourBucketsPerPowerOfTwo) {
   for (size_t i = 0; i < starts.size(); ++i) {
     EXPECT_EQ(Histogram::BucketStart(i), starts[i]);
     EXPECT_EQ(Histogram::BucketOf(starts[i]), i);
-    if (i > 0) EXPECT_EQ(Histogram::BucketOf(starts[i] - 1), i - 1);
+    if (i > 0) {
+      EXPECT_EQ(Histogram::BucketOf(starts[i] - 1), i - 1);
+    }
   }
 }
 
@@ -119,7 +121,9 @@ RC_GTEST_PROP(HistogramProperty, PutsEverySampleIntoTheBucketAroundIt, (uint64_t
   const size_t bucket = Histogram::BucketOf(us);
   RC_ASSERT(bucket < Histogram::kBuckets);
   RC_ASSERT(Histogram::BucketStart(bucket) <= us);
-  if (bucket + 1 < Histogram::kBuckets) RC_ASSERT(us < Histogram::BucketStart(bucket + 1));
+  if (bucket + 1 < Histogram::kBuckets) {
+    RC_ASSERT(us < Histogram::BucketStart(bucket + 1));
+  }
 }
 
 RC_GTEST_PROP(HistogramProperty, MergesToWhatOneWouldHaveCounted,

@@ -12,7 +12,7 @@ bool IsValidName(std::string_view name) {
 Result<TreePath> TreePath::Parse(std::string_view text) {
   TreePath path;
   if (text == ".") text = "";
-  if (text.ends_with('/')) text.remove_suffix(1);
+  if (text.size() > 1 && text.ends_with('/') && !text.ends_with("//")) text.remove_suffix(1);
   while (!text.empty()) {
     const size_t slash = text.find('/');
     const std::string_view name = text.substr(0, slash);
@@ -22,6 +22,9 @@ Result<TreePath> TreePath::Parse(std::string_view text) {
     }
     path = path.Child(name);
     text.remove_prefix(slash == text.npos ? text.size() : slash + 1);
+    if (slash != text.npos && text.empty()) {
+      return Error(ErrorCode::kInvalidArgument, "not a path inside a tree: an empty component");
+    }
   }
   return path;
 }

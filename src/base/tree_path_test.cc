@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <algorithm>
 #include <string>
-#include <vector>
 
 namespace helios {
 namespace {
@@ -82,7 +82,6 @@ RC_GTEST_PROP(TreePathProperty, HoldsOnlyValidNames, ()) {
   // Few letters, so that every odd combination comes up.
   const auto text = *rc::gen::container<std::string>(rc::gen::elementOf(std::string("ab../\0", 6)));
   const Result<TreePath> path = TreePath::Parse(text);
-  RC_CLASSIFY(path.has_value());
   if (!path) return;
   if (path->IsRoot()) return;
   const std::string& parsed = path->text();

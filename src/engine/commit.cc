@@ -7,6 +7,8 @@ namespace {
 
 // How often a commit that others overtake in the same workspace tries again.
 constexpr int kAppendAttemptsMax = 32;
+// A record is one object, far smaller than the largest.
+constexpr size_t kLabelBytesMax = size_t{1} << 20;
 
 Record MakeRecord(const CommitRequest& request, const OpenWorkspace& workspace,
                   const ScanResult& scan, const std::optional<Operation>& latest) {
@@ -41,16 +43,19 @@ Operation MakeOperation(const OpenWorkspace& workspace, const Record& record, co
 }
 
 Result<void> CheckRequest(const CommitRequest& request) {
+  size_t bytes = 0;
   bool fits = request.message.size() <= kRecordTextBytesMax &&
               request.author.size() <= kRecordTextBytesMax &&
               request.labels.size() <= kRecordLabelsMax;
   for (const auto& [key, value] : request.labels) {
     fits = fits && !key.empty() && key.size() <= kRecordTextBytesMax &&
            value.size() <= kRecordTextBytesMax;
+    bytes += key.size() + value.size();
   }
-  if (fits) return {};
+  if (fits && bytes <= kLabelBytesMax) return {};
   return Error(ErrorCode::kInvalidArgument,
-               "message and labels may have at most 64 KiB each, and there may be 256 labels");
+               "message and labels may have at most 64 KiB each, there may be 256 labels, and all "
+               "labels together may have 1 MiB");
 }
 
 }  // namespace

@@ -71,10 +71,11 @@ Error UnknownFullId(ObjectStore* store, const Digest& digest, std::string_view t
     const ObjectKey key(kind, digest);
     const Result<std::vector<bool>> has = store->HasMany({&key, 1});
     if (!has || !has->front()) continue;
-    const std::string_view what = kind == ObjectKind::kTree ? "a folder inside a snapshot"
-                                                            : ObjectKindName(kind);
-    return Error(ErrorCode::kNotFound, "unknown snapshot: " + std::string(text) + " (it is the id of " +
-                                           std::string(what) + ", not of a snapshot)");
+    const std::string_view what =
+        kind == ObjectKind::kTree ? "a folder inside a snapshot" : ObjectKindName(kind);
+    return Error(ErrorCode::kNotFound, "unknown snapshot: " + std::string(text) +
+                                           " (it is the id of " + std::string(what) +
+                                           ", not of a snapshot)");
   }
   return Unknown(text);
 }
@@ -85,8 +86,7 @@ Result<Record> LoadRecord(ObjectStore* store, const RecordId& id) {
   const ObjectKey key(id);
   HELIOS_TRY_ASSIGN(const std::optional<Bytes> bytes, store->Get(key));
   if (!bytes) {
-    return Error(ErrorCode::kMissingObject,
-                 "object is missing from the store: " + key.ToString());
+    return Error(ErrorCode::kMissingObject, "object is missing from the store: " + key.ToString());
   }
   Result<Record> record = DecodeRecord(*bytes);
   if (!record) return std::move(record).error().WithContext(key.ToString());
@@ -100,8 +100,8 @@ Result<ResolvedRecord> ResolveId(ObjectStore* store, const OperationLog& log,
   if (digits.starts_with("blake3:")) digits.remove_prefix(7);
   if (!IsHex(digits) || digits.size() > 2 * Digest::kSize || digits.empty()) return Unknown(text);
   if (digits.size() < kPrefixDigitsMin) {
-    return Error(ErrorCode::kInvalidArgument, "id \"" + std::string(text) +
-                                                  "\" is too short: give at least 4 hex digits");
+    return Error(ErrorCode::kInvalidArgument,
+                 "id \"" + std::string(text) + "\" is too short: give at least 4 hex digits");
   }
   const std::string prefix = ToLower(digits);
   // What each matching id stands for. Later operations win; this workspace's win over others'.

@@ -19,10 +19,11 @@ struct ResolvedRecord {
 // Loads and checks a record. Errors: kMissingObject, kCorrupt.
 Result<Record> LoadRecord(ObjectStore* store, const RecordId& id);
 
-// What `text` names, seen from a workspace: a snapshot id or record id or a prefix of either with at
-// least four hex digits, with or without "blake3:"; "@" for where the workspace stands, "@~N" for the
-// N-th record before. A snapshot stands for the newest record of this workspace that has it, else for
-// the newest in the store. Errors: kNotFound, kAmbiguous (listing what it could be), kInvalidArgument.
+// What `text` names, seen from a workspace: a snapshot id or record id or a prefix of either with
+// at least four hex digits, with or without "blake3:"; "@" for where the workspace stands, "@~N"
+// for the N-th record before. A snapshot stands for the newest record of this workspace that has
+// it, else for the newest in the store. Errors: kNotFound, kAmbiguous (listing what it could be),
+// kInvalidArgument.
 Result<ResolvedRecord> ResolveId(ObjectStore* store, const OperationLog& log,
                                  const std::string& workspace, std::string_view text);
 

@@ -46,16 +46,18 @@ std::optional<Operation> DecodeOperation(ByteView bytes) {
   if (kind != 1 && kind != 2) return std::nullopt;
   operation.kind = static_cast<OperationKind>(kind);
   operation.time.seconds = decoder.SignedVarint();
-  operation.time.nanoseconds = static_cast<uint32_t>(decoder.Varint());
+  const uint64_t nanoseconds = decoder.Varint();
+  operation.time.nanoseconds = static_cast<uint32_t>(nanoseconds);
   operation.workspace = decoder.String(64);
   operation.record = {decoder.RawDigest()};
-  if (decoder.Fixed<uint8_t>() == 1) operation.replaced = RecordId{decoder.RawDigest()};
+  const auto has_replaced = decoder.Fixed<uint8_t>();
+  if (has_replaced == 1) operation.replaced = RecordId{decoder.RawDigest()};
   operation.snapshot = {decoder.RawDigest()};
   operation.attributes = {decoder.RawDigest()};
   operation.device = decoder.Varint();
   operation.inode = decoder.Varint();
   operation.path = decoder.String(kPathBytesMax);
-  if (!decoder.AtEnd()) return std::nullopt;
+  if (!decoder.AtEnd() || nanoseconds > 999'999'999 || has_replaced > 1) return std::nullopt;
   return operation;
 }
 
@@ -127,8 +129,8 @@ Result<OperationLog::Scanned> OperationLog::Scan(int fd, uint64_t start,
     damaged = TakeEntry(&later).has_value();
   }
   if (damaged) {
-    return Error(ErrorCode::kCorrupt, "operation log " + path_ + " is damaged at offset " +
-                                          std::to_string(end));
+    return Error(ErrorCode::kCorrupt,
+                 "operation log " + path_ + " is damaged at offset " + std::to_string(end));
   }
   return Scanned{end, start + bytes.size()};
 }
@@ -148,6 +150,7 @@ Result<std::optional<Operation>> OperationLog::LatestIn(int fd, const std::strin
     const std::optional<ByteView> payload = TakeEntry(&rest);
     if (payload && size >= 0 && checkpoint_end <= static_cast<uint64_t>(size)) {
       latest = DecodeOperation(*payload);
+      if (latest && latest->workspace != workspace) latest.reset();
       if (latest) start = checkpoint_end;
     }
   }
@@ -165,8 +168,7 @@ Result<std::optional<Operation>> OperationLog::Latest(const std::string& workspa
 }
 
 Result<bool> OperationLog::Append(const Operation& operation) const {
-  HELIOS_TRY_ASSIGN(FileLock lock,
-                    FileLock::Acquire(path_, FileLock::Mode::kExclusive, kLockWait));
+  HELIOS_TRY_ASSIGN(FileLock lock, FileLock::Acquire(path_, FileLock::Mode::kExclusive, kLockWait));
   uint64_t end = 0;
   HELIOS_TRY_ASSIGN(const std::optional<Operation> latest,
                     LatestIn(lock.fd(), operation.workspace, &end));

@@ -1,5 +1,6 @@
-// The operation log of a store: every commit and restore, in order. It is the truth about where each
-// workspace stands; everything else about that is a shortcut into it. docs/format.md, "Operation log".
+// The operation log of a store: every commit and restore, in order. It is the truth about where
+// each workspace stands; everything else about that is a shortcut into it. docs/format.md,
+// "Operation log".
 #ifndef HELIOS_HISTORY_OPERATION_LOG_H_
 #define HELIOS_HISTORY_OPERATION_LOG_H_
 
@@ -19,14 +20,14 @@ enum class OperationKind : uint8_t { kCommit = 1, kRestore = 2 };
 struct Operation {
   OperationKind kind = OperationKind::kCommit;
   Timestamp time;
-  std::string workspace;    // key: WorkspaceKey()
+  std::string workspace;  // key: WorkspaceKey()
   RecordId record;
   std::optional<RecordId> replaced;  // where the workspace stood before
   SnapshotId snapshot;
   AttributesId attributes;
-  uint64_t device = 0;      // of the workspace's root at that time
+  uint64_t device = 0;  // of the workspace's root at that time
   uint64_t inode = 0;
-  std::string path;         // of the workspace, for people
+  std::string path;  // of the workspace, for people
   friend bool operator==(const Operation&, const Operation&) = default;
 };
 

@@ -59,8 +59,7 @@ void AppendAttributesEntry(const AttributesEntry& entry, Bytes* out) {
 
 Bytes EncodeAttributesPage(const AttributesPage& page) {
   HELIOS_CHECK(page.level == 0 ? page.pages.empty() : page.entries.empty());
-  Bytes bytes =
-      AttributesPageHeader(page.own, page.level, page.entries.size() + page.pages.size());
+  Bytes bytes = AttributesPageHeader(page.own, page.level, page.entries.size() + page.pages.size());
   for (const AttributesEntry& entry : page.entries) AppendAttributesEntry(entry, &bytes);
   for (const AttributesId& id : page.pages) bytes.append(id.digest.view());
   return bytes;

@@ -1,5 +1,6 @@
-// Attributes: how one directory lay on disk. A second Merkle tree beside the content tree: one object
-// per tree object, items in the tree's order and pages, without names. docs/format.md is normative.
+// Attributes: how one directory lay on disk. A second Merkle tree beside the content tree: one
+// object per tree object, items in the tree's order and pages, without names. docs/format.md is
+// normative.
 #ifndef HELIOS_OBJECT_ATTRIBUTES_H_
 #define HELIOS_OBJECT_ATTRIBUTES_H_
 
@@ -30,8 +31,8 @@ struct FileAttributes {
 // subdirectory.
 struct AttributesEntry {
   bool is_directory = false;
-  FileAttributes attributes;   // where !is_directory
-  AttributesId directory;      // where is_directory
+  FileAttributes attributes;  // where !is_directory
+  AttributesId directory;     // where is_directory
   friend bool operator==(const AttributesEntry&, const AttributesEntry&) = default;
 };
 

@@ -8,6 +8,8 @@
 #include <map>
 #include <random>
 #include <set>
+#include <string>
+#include <vector>
 
 #include "object/paging.h"
 #include "object/testing.h"
@@ -185,11 +187,17 @@ void ExpectWithinBounds(const PageSizes& sizes) {
     for (size_t i = 0; i < sizes[level].size(); ++i) {
       EXPECT_LE(sizes[level][i], 512u) << "level " << level << " page " << i;
       const bool last = i + 1 == sizes[level].size();
-      if (!last) EXPECT_GE(sizes[level][i], 64u) << "level " << level << " page " << i;
+      if (!last) {
+        EXPECT_GE(sizes[level][i], 64u) << "level " << level << " page " << i;
+      }
     }
     // The top is one page, and no level lies above a single page.
-    if (level + 1 == sizes.size()) EXPECT_EQ(sizes[level].size(), 1u);
-    if (level + 1 < sizes.size()) EXPECT_GT(sizes[level].size(), 1u);
+    if (level + 1 == sizes.size()) {
+      EXPECT_EQ(sizes[level].size(), 1u);
+    }
+    if (level + 1 < sizes.size()) {
+      EXPECT_GT(sizes[level].size(), 1u);
+    }
   }
 }
 
@@ -451,9 +459,7 @@ TEST(DirectoryBuilderDeathTest, TakesNamesInOrderOnly) {
 // Faults of an older program.
 
 Item DirectoryItem(const std::string& name, const BuiltDirectory& built) {
-  return {
-      {.kind = EntryKind::kDirectory, .name = name, .id = built.tree.digest, .below = built.totals},
-      {true, {}, built.attributes}};
+  return {test::DirectoryEntry(name, built.tree, built.totals), {true, {}, built.attributes}};
 }
 
 TEST(DirectoryBuilderTest, TreesWithoutAFileInTheRootDoNotAllGetTheIdOfTheEmptyTree) {

@@ -5,6 +5,8 @@
 
 #include <array>
 #include <set>
+#include <string>
+#include <vector>
 
 namespace helios {
 namespace {

@@ -33,8 +33,8 @@ Bytes EncodeManifest(const Manifest& manifest);
 // Errors: kCorrupt for anything but a canonical encoding, with the reason.
 Result<Manifest> DecodeManifest(ByteView bytes);
 
-// Takes the chunks of one file in order and makes its manifests, level upon level: every list but the
-// last of its level holds exactly kManifestItemsMax items.
+// Takes the chunks of one file in order and makes its manifests, level upon level: every list but
+// the last of its level holds exactly kManifestItemsMax items.
 class ManifestBuilder {
  public:
   using Sink = std::function<Result<void>(const ObjectKey& key, ByteView bytes)>;

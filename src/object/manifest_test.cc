@@ -3,7 +3,8 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
-#include <map>
+#include <utility>
+#include <vector>
 
 #include "object/testing.h"
 
@@ -153,7 +154,9 @@ TEST(ManifestBuilderTest, FillsEveryListButTheLast) {
     for (size_t i = 0; i < lists; ++i) {
       const auto& [id, list] = built.manifests[i];
       EXPECT_EQ(list.level, 0);
-      if (i + 1 < lists) EXPECT_EQ(list.items.size(), kManifestItemsMax);
+      if (i + 1 < lists) {
+        EXPECT_EQ(list.items.size(), kManifestItemsMax);
+      }
       EXPECT_EQ(top.items[i], (ManifestItem{list.Length(), id.digest}));
     }
     EXPECT_EQ(top.Length(), uint64_t{chunks} * (chunks + 1) / 2);

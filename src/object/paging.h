@@ -1,5 +1,5 @@
-// Where directories are cut into pages. Names alone decide, so the form is canonical and one changed
-// entry rewrites one page per level. docs/format.md, "Paging", is normative.
+// Where directories are cut into pages. Names alone decide, so the form is canonical and one
+// changed entry rewrites one page per level. docs/format.md, "Paging", is normative.
 #ifndef HELIOS_OBJECT_PAGING_H_
 #define HELIOS_OBJECT_PAGING_H_
 

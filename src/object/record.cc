@@ -62,6 +62,7 @@ Result<Record> DecodeRecord(ByteView bytes) {
   if (labels > kRecordLabelsMax) return Malformed("too many labels");
   for (uint64_t i = 0; i < labels && decoder.ok(); ++i) {
     std::string key(decoder.String(kRecordTextBytesMax));
+    if (!decoder.ok()) break;
     if (!record.labels.empty() && key <= record.labels.rbegin()->first) {
       return Malformed("labels out of order or repeated");
     }

@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <map>
+#include <string>
+
 #include "object/testing.h"
 
 namespace helios {

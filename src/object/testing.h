@@ -7,9 +7,12 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <iterator>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
+#include <tuple>
+#include <utility>
 
 #include "base/codec.h"
 #include "base/hex.h"
@@ -147,7 +150,6 @@ void CheckMutations(const Bytes& valid, Bytes (*encode)(const T&), Result<T> (*d
   for (int i = 0; i < 20; ++i) {
     const Bytes bytes = Mutate(valid);
     const Result<T> decoded = decode(bytes);
-    RC_CLASSIFY(decoded.has_value());
     if (decoded) {
       RC_ASSERT(encode(*decoded) == bytes);
     } else {

@@ -126,6 +126,7 @@ void AppendTreeEntry(const TreeEntry& entry, Bytes* out) {
     encoder.Raw(entry.id);
     if (entry.HasManifest()) encoder.Raw(entry.manifest.digest);
   } else if (entry.kind == EntryKind::kSymlink) {
+    HELIOS_CHECK(!entry.target.empty() && entry.target.size() <= kSymlinkTargetBytesMax);
     encoder.String(entry.target);
   } else {
     encoder.Raw(entry.id);

@@ -65,7 +65,7 @@ struct TreePage {
   friend bool operator==(const TreePage&, const TreePage&) = default;
 };
 
-// The page must be in canonical form (checked: a bug otherwise).
+// The page must be in canonical form: what DecodeTreePage refuses must not be encoded.
 Bytes EncodeTreePage(const TreePage& page);
 // Errors: kCorrupt for anything but a canonical encoding, with the reason.
 Result<TreePage> DecodeTreePage(ByteView bytes);

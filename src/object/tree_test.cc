@@ -3,10 +3,10 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
-#include <initializer_list>
 #include <set>
+#include <string>
+#include <vector>
 
-#include "helios/tree_path.h"
 #include "object/paging.h"
 #include "object/testing.h"
 

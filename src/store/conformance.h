@@ -1,9 +1,10 @@
-// The one suite that every ObjectStore passes. conformance_test.cc holds the tests; a backend joins in
-// its own test file:
+// The one suite that every ObjectStore passes. conformance_test.cc holds the tests; a backend joins
+// in its own test file:
 //
 //   INSTANTIATE_TEST_SUITE_P(Rocksdb, StoreConformance,
 //                            ::testing::ValuesIn(WithDecorators({"rocksdb", OpenRocksdb})),
 //                            ConformanceCaseName());
+//   INSTANTIATE_TEST_SUITE_P(Rocksdb, SharedStoreConformance, …the same…);
 #ifndef HELIOS_STORE_CONFORMANCE_H_
 #define HELIOS_STORE_CONFORMANCE_H_
 
@@ -29,6 +30,8 @@ struct ConformanceCase {
   bool verifies = false;
 };
 
+inline void PrintTo(const ConformanceCase& value, std::ostream* out) { *out << value.name; }
+
 // The backend alone, and under each decorator and the stack of them that the engine puts together.
 std::vector<ConformanceCase> WithDecorators(const ConformanceCase& backend);
 
@@ -45,12 +48,13 @@ class StoreConformance : public ::testing::TestWithParam<ConformanceCase> {
     EXPECT_TRUE(test::Ok(store));
     return store ? std::move(store).value() : nullptr;
   }
-  // Null, and the test skipped, where every open makes a store of its own.
-  std::unique_ptr<ObjectStore> OpenAgain() { return GetParam().is_shared ? Open() : nullptr; }
 
   test::TempFolder folder_;
   std::unique_ptr<ObjectStore> store_;
 };
+
+// What holds besides for a store on disk, which is_shared.
+class SharedStoreConformance : public StoreConformance {};
 
 }  // namespace helios
 

@@ -63,8 +63,9 @@ std::vector<ConformanceCase> WithDecorators(const ConformanceCase& backend) {
     };
     return result;
   };
-  return {backend, stacked("counting", true, false, false), stacked("verifying", false, true, false),
-          stacked("cached", false, false, true), stacked("engine_stack", true, true, true)};
+  return {backend, stacked("counting", true, false, false),
+          stacked("verifying", false, true, false), stacked("cached", false, false, true),
+          stacked("engine_stack", true, true, true)};
 }
 
 namespace {
@@ -133,9 +134,9 @@ TEST_P(StoreConformance, GivesBackSizesAroundEveryBoundary) {
 }
 
 TEST_P(StoreConformance, GivesBackTheLargestObject) {
-  const std::vector<Object> objects{
-      MakeBlob(RandomBytes(kObjectBytesMax, 1)), MakeBlob(TextBytes(kObjectBytesMax, 2)),
-      MakeObject(ObjectKind::kTree, RandomBytes(kObjectBytesMax, 3))};
+  const std::vector<Object> objects{MakeBlob(RandomBytes(kObjectBytesMax, 1)),
+                                    MakeBlob(TextBytes(kObjectBytesMax, 2)),
+                                    MakeObject(ObjectKind::kTree, RandomBytes(kObjectBytesMax, 3))};
   ASSERT_TRUE(Ok(store_->PutMany(objects)));
   EXPECT_TRUE(Ok(ExpectHoldsAll(*store_, objects)));
 }
@@ -430,9 +431,8 @@ TEST_P(StoreConformance, ErrorOfTheVisitorEndsForEachKey) {
 TEST_P(StoreConformance, VisitorMayUseTheStore) {
   const std::vector<Object> objects = MakeBlobs(10, 1);
   ASSERT_TRUE(Ok(store_->PutMany(objects)));
-  EXPECT_TRUE(Ok(store_->ForEachKey([&](const ObjectKey&, uint64_t) {
-    return ExpectHoldsAll(*store_, objects);
-  })));
+  EXPECT_TRUE(Ok(store_->ForEachKey(
+      [&](const ObjectKey&, uint64_t) { return ExpectHoldsAll(*store_, objects); })));
 }
 
 TEST_P(StoreConformance, DeleteRemovesJustThose) {
@@ -568,9 +568,8 @@ TEST_P(StoreConformance, MaintainChangesNothingThatIsHeld) {
   EXPECT_EQ(keys->size(), all.size());
 }
 
-TEST_P(StoreConformance, InstancesSeeEachOthersPublications) {
-  const std::unique_ptr<ObjectStore> other = OpenAgain();
-  if (other == nullptr) GTEST_SKIP() << "each instance is a store of its own";
+TEST_P(SharedStoreConformance, InstancesSeeEachOthersPublications) {
+  const std::unique_ptr<ObjectStore> other = Open();
   for (uint64_t batch = 0; batch < 10; ++batch) {
     ObjectStore& writer = batch % 2 == 0 ? *store_ : *other;
     ObjectStore& reader = batch % 2 == 0 ? *other : *store_;
@@ -586,9 +585,8 @@ TEST_P(StoreConformance, InstancesSeeEachOthersPublications) {
   }
 }
 
-TEST_P(StoreConformance, InstanceSeesAnothersDeletions) {
-  const std::unique_ptr<ObjectStore> other = OpenAgain();
-  if (other == nullptr) GTEST_SKIP() << "each instance is a store of its own";
+TEST_P(SharedStoreConformance, InstanceSeesAnothersDeletions) {
+  const std::unique_ptr<ObjectStore> other = Open();
   const std::vector<Object> objects = MakeBlobs(10, 1);
   ASSERT_TRUE(Ok(store_->PutMany(objects)));
   ASSERT_TRUE(Ok(ExpectHoldsAll(*other, objects)));
@@ -600,8 +598,7 @@ TEST_P(StoreConformance, InstanceSeesAnothersDeletions) {
   EXPECT_TRUE(Has(*other, objects[4].key));
 }
 
-TEST_P(StoreConformance, HoldsEverythingAfterReopening) {
-  if (!GetParam().is_shared) GTEST_SKIP() << "each instance is a store of its own";
+TEST_P(SharedStoreConformance, HoldsEverythingAfterReopening) {
   const std::vector<Object> objects = MakeBlobs(100, 1);
   ASSERT_TRUE(Ok(store_->PutMany(objects)));
   ASSERT_TRUE(Ok(store_->Sync()));
@@ -764,6 +761,9 @@ INSTANTIATE_TEST_SUITE_P(Memory, StoreConformance,
                          ConformanceCaseName());
 
 INSTANTIATE_TEST_SUITE_P(Pack, StoreConformance,
+                         ::testing::ValuesIn(WithDecorators({"pack", PackBackend().open})),
+                         ConformanceCaseName());
+INSTANTIATE_TEST_SUITE_P(Pack, SharedStoreConformance,
                          ::testing::ValuesIn(WithDecorators({"pack", PackBackend().open})),
                          ConformanceCaseName());
 

@@ -76,9 +76,9 @@ Result<Slot> ReadNewest(int fd, const std::string& path) {
     if (slot.sequence > newest.sequence) newest = slot;
   }
   // A first write that was cut short leaves less than a slot: nothing had been counted before it.
-  if (newest.sequence == 0 && bytes.size() > sizeof(Slot)) {
-    return Error(ErrorCode::kCorrupt, "statistics file " + path +
-                                          " is damaged; remove it to count from zero again");
+  if (newest.sequence == 0 && bytes.size() >= sizeof(Slot)) {
+    return Error(ErrorCode::kCorrupt,
+                 "statistics file " + path + " is damaged; remove it to count from zero again");
   }
   return newest;
 }

@@ -13,9 +13,9 @@
 
 namespace helios {
 
-// Invariants, for each shard: `bytes` is the sum of the sizes in `recent`; every item of `recent` is
-// found through `items` and the reverse; the least recently used item is at the back. An object larger
-// than a shard's budget is never cached. Capacity 0 stores nothing: every Get is a miss.
+// Invariants, for each shard: `bytes` is the sum of the sizes in `recent`; every item of `recent`
+// is found through `items` and the reverse; the least recently used item is at the back. An object
+// larger than a shard's budget is never cached. Capacity 0 stores nothing: every Get is a miss.
 //
 // Thread-safe. Hits, misses and evictions are counted exactly.
 class ObjectCache {

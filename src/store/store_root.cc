@@ -107,8 +107,8 @@ Result<Backend> IdentifyStore(const std::string& path, std::span<const Backend> 
   HELIOS_TRY_ASSIGN(const std::optional<Bytes> marker,
                     ReadFileIfExists(StorePaths{path}.Marker(), kMarkerBytesMax));
   if (!marker) {
-    return Error(ErrorCode::kNoStore, "no store at " + path + ": the folder holds no " +
-                                          kStoreMarkerFile + " file");
+    return Error(ErrorCode::kNoStore,
+                 "no store at " + path + ": the folder holds no " + kStoreMarkerFile + " file");
   }
   if (!marker->starts_with(kFirstLine)) {
     return Error(ErrorCode::kCorrupt, StorePaths{path}.Marker() + " is damaged");

@@ -26,7 +26,9 @@ namespace helios {
 inline void PrintTo(const Error& error, std::ostream* out) {
   *out << "error " << static_cast<int>(error.code()) << ": " << error.message();
 }
-inline void PrintTo(ErrorCode code, std::ostream* out) { *out << "code " << static_cast<int>(code); }
+inline void PrintTo(ErrorCode code, std::ostream* out) {
+  *out << "code " << static_cast<int>(code);
+}
 inline void PrintTo(const ObjectKey& key, std::ostream* out) { *out << key.ToString(); }
 
 namespace test {
@@ -84,7 +86,8 @@ inline void WriteWholeFile(const std::string& path, ByteView bytes) {
   if (!out.flush()) std::abort();
 }
 
-// SplitMix64 (Steele, Lea, Flood 2014): the same numbers everywhere, from a seed that a failure shows.
+// SplitMix64 (Steele, Lea, Flood 2014): the same numbers everywhere, from a seed that a failure
+// shows.
 class Random {
  public:
   explicit Random(uint64_t seed) : state_(seed) {}
@@ -181,13 +184,7 @@ class Processes {
       pids_.push_back(pid);
       return;
     }
-    ::close(gate_[1]);
-    char byte;
-    while (::read(gate_[0], &byte, 1) > 0) {
-    }
-    const Result<void> result = work();
-    if (!result) std::fprintf(stderr, "process: %s\n", result.error().message().c_str());
-    ::_exit(result ? 0 : 1);  // not exit: what the parent owns is the parent's to clean up
+    WaitWorkAndExit(work);
   }
   void Release() {
     for (int& end : gate_) {
@@ -209,6 +206,17 @@ class Processes {
   }
 
  private:
+  // noexcept: an exception ends the child, and does not go on as a second test program.
+  [[noreturn]] void WaitWorkAndExit(const std::function<Result<void>()>& work) noexcept {
+    ::close(gate_[1]);
+    char byte;
+    while (::read(gate_[0], &byte, 1) > 0) {
+    }
+    const Result<void> result = work();
+    if (!result) std::fprintf(stderr, "process: %s\n", result.error().message().c_str());
+    ::_exit(result ? 0 : 1);  // not exit: what the parent owns is the parent's to clean up
+  }
+
   int gate_[2] = {-1, -1};
   std::vector<pid_t> pids_;
 };

@@ -22,19 +22,26 @@ struct PendingPage {
   uint8_t level = 0;               // where ref is present
 };
 
-Result<void> CheckAgainstRef(const PendingPage& pending, const TreePage& page) {
-  if (!pending.ref) {
-    if (page.level > 0 && page.pages.size() < 2) {
-      return Contradiction(pending.tree, "a level above a single page");
-    }
-    return {};
-  }
+Result<void> CheckTopPage(const TreeId& id, const TreePage& page) {
+  if (page.level == 0 || page.pages.size() >= 2) return {};
+  return Contradiction(id, "a level above a single page");
+}
+
+// `directory_end` is the last name of the directory: the last page of every level ends there, all
+// others where the form says.
+Result<void> CheckAgainstRef(const PendingPage& pending, const TreePage& page,
+                             std::string_view directory_end) {
+  if (!pending.ref) return CheckTopPage(pending.tree, page);
   if (page.level != pending.level) return Contradiction(pending.tree, "it is on another level");
   const std::string* last = nullptr;
   if (!page.entries.empty()) last = &page.entries.back().name;
   if (!page.pages.empty()) last = &page.pages.back().last_name;
   if (last == nullptr || *last != pending.ref->last_name) {
     return Contradiction(pending.tree, "it ends at another name than its parent says");
+  }
+  if (*last != directory_end &&
+      !PageEndsAfter(page.level, page.entries.size() + page.pages.size(), NameHash(*last))) {
+    return Contradiction(pending.tree, "it ends where no page ends");
   }
   if (page.Totals() != pending.ref->totals) {
     return Contradiction(pending.tree, "it has other totals than its parent says");
@@ -59,7 +66,8 @@ Result<void> CheckAttributes(const PendingPage& pending, const TreePage& page,
 struct PageList {
   uint8_t level = 0;
   std::vector<TreePageRef> refs;
-  std::vector<TreeEntry> entries;  // of a top page on level 0
+  std::vector<TreeEntry> entries;  // on level 0
+  std::string directory_end;
 };
 
 void DropCommon(std::vector<TreePageRef>* a, std::vector<TreePageRef>* b) {
@@ -105,6 +113,7 @@ Result<FileAttributes> TreeReader::ForEachPage(const TreeId& tree, const Attribu
   FileAttributes own;
   std::string last_name;
   bool first = true;
+  std::string directory_end;
   std::vector<PendingPage> stack(1);
   stack[0].tree = tree;
   if (attributes != nullptr) stack[0].attributes = *attributes;
@@ -112,7 +121,8 @@ Result<FileAttributes> TreeReader::ForEachPage(const TreeId& tree, const Attribu
     const PendingPage pending = std::move(stack.back());
     stack.pop_back();
     HELIOS_TRY_ASSIGN(TreePage page, LoadTreePage(pending.tree));
-    HELIOS_TRY(CheckAgainstRef(pending, page));
+    if (!pending.ref && page.level > 0) directory_end = page.pages.back().last_name;
+    HELIOS_TRY(CheckAgainstRef(pending, page, directory_end));
     AttributesPage beside;
     if (pending.attributes) {
       HELIOS_TRY_ASSIGN(beside, LoadAttributesPage(*pending.attributes));
@@ -156,15 +166,22 @@ Result<void> TreeReader::ReadDiffering(const TreeId& a, const TreeId& b,
                                        std::vector<TreeEntry>* entries_b) const {
   const auto load_top = [&](const TreeId& id) -> Result<PageList> {
     HELIOS_TRY_ASSIGN(TreePage page, LoadTreePage(id));
-    return PageList{page.level, std::move(page.pages), std::move(page.entries)};
+    HELIOS_TRY(CheckTopPage(id, page));
+    std::string end = page.level > 0 ? page.pages.back().last_name : "";
+    return PageList{page.level, std::move(page.pages), std::move(page.entries), std::move(end)};
   };
   // Goes one level down: replaces a list of pages by the list of what is in them.
   const auto expand = [&](PageList* list) -> Result<void> {
     PageList below;
     below.level = static_cast<uint8_t>(list->level - 1);
+    below.directory_end = list->directory_end;
     for (const TreePageRef& ref : list->refs) {
       HELIOS_TRY_ASSIGN(TreePage page, LoadTreePage(ref.id));
-      HELIOS_TRY(CheckAgainstRef({ref.id, std::nullopt, ref, below.level}, page));
+      HELIOS_TRY(
+          CheckAgainstRef({ref.id, std::nullopt, ref, below.level}, page, below.directory_end));
+      const bool overlaps = !below.entries.empty() && !page.entries.empty() &&
+                            page.entries.front().name <= below.entries.back().name;
+      if (overlaps) return Contradiction(ref.id, "its names overlap those of the page before");
       std::move(page.pages.begin(), page.pages.end(), std::back_inserter(below.refs));
       std::move(page.entries.begin(), page.entries.end(), std::back_inserter(below.entries));
     }
@@ -193,10 +210,11 @@ Result<TreeTotals> TreeReader::ReadTotals(const TreeId& tree) const {
 Result<void> TreeReader::ForEachChunk(const ManifestId& manifest, const ChunkSink& sink) const {
   struct Pending {
     ManifestId id;
-    std::optional<uint8_t> level;
+    std::optional<uint8_t> level;  // absent for the topmost list
     uint64_t length = 0;
+    bool is_last = true;  // of its level
   };
-  std::vector<Pending> stack{{manifest, std::nullopt, 0}};
+  std::vector<Pending> stack{{manifest, std::nullopt, 0, true}};
   while (!stack.empty()) {
     const Pending pending = stack.back();
     stack.pop_back();
@@ -209,13 +227,18 @@ Result<void> TreeReader::ForEachChunk(const ManifestId& manifest, const ChunkSin
         (decoded->level != *pending.level || decoded->Length() != pending.length)) {
       return Contradiction(pending.id, "it does not fit what refers to it");
     }
+    const bool has_form = pending.is_last
+                              ? pending.level || decoded->level == 0 || decoded->items.size() > 1
+                              : decoded->items.size() == kManifestItemsMax;
+    if (!has_form) return Contradiction(pending.id, "it has an impossible number of items");
     if (decoded->level == 0) {
       for (const ManifestItem& item : decoded->items) HELIOS_TRY(sink({item.id}, item.length));
       continue;
     }
     const auto below = static_cast<uint8_t>(decoded->level - 1);
     for (size_t i = decoded->items.size(); i-- > 0;) {
-      stack.push_back({{decoded->items[i].id}, below, decoded->items[i].length});
+      const bool is_last = pending.is_last && i + 1 == decoded->items.size();
+      stack.push_back({{decoded->items[i].id}, below, decoded->items[i].length, is_last});
     }
   }
   return {};

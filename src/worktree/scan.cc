@@ -815,7 +815,8 @@ Bytes ScanResult::MakeIndex(const StatIndex* old, IndexHeader* header, uint64_t*
       kept_bytes += directory.section->section_bytes;
     }
   }
-  const bool adds = old != nullptr && kept_bytes > old->size() / 2;
+  // A size that is no multiple of eight is what an addition that was cut short left.
+  const bool adds = old != nullptr && kept_bytes > old->size() / 2 && old->size() % 8 == 0;
   *base = adds ? old->size() : sizeof(IndexHeader);
   Bytes body;
   // Parents were made before their children: backwards, every child has its place before it is

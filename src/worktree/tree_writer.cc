@@ -179,12 +179,15 @@ class Writer {
                            bool set_attributes) {
     if (selects_everything_ && !Open(worker, *folder)) return {};
     auto parts = std::make_shared<std::atomic<size_t>>(0);
+    bool reading = true;  // an error of writing names its file already
     const auto take_page = [&](std::span<TreeEntry> entries,
                                std::span<AttributesEntry> beside) -> Result<void> {
       std::vector<WriteItem> items = PushFolders(tasks, folder, entries, beside);
       if (items.empty()) return {};
       if (entries.size() < kPageItemsWorthSharing || *parts >= kPartsInFlightMax) {
-        return WriteItems(worker, *folder, items);
+        Result<void> written = WriteItems(worker, *folder, items);
+        reading = written.has_value();
+        return written;
       }
       ++*parts;
       auto shared = std::make_shared<std::vector<WriteItem>>(std::move(items));
@@ -196,7 +199,8 @@ class Writer {
       return {};
     };
     Result<FileAttributes> own = reader_.ForEachPage(tree, &attributes, take_page);
-    if (!own) return std::move(own).error().WithContext(PathForPeople(*folder));
+    if (!own && reading) return std::move(own).error().WithContext(PathForPeople(*folder));
+    if (!own) return std::move(own).error();
     if (!selects_everything_ && options_.selector->Selects(folder->Path(), true) &&
         !folder->Path().empty()) {
       if (!Open(worker, *folder)) return {};

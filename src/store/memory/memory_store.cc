@@ -8,7 +8,8 @@ class MemoryStore::Batch : public ObjectBatch {
 
   Result<void> Put(const ObjectKey& key, ByteView bytes) override {
     if (bytes.size() > kObjectBytesMax) {
-      return Error(ErrorCode::kInvalidArgument, key.ToString() + " is larger than an object can be");
+      return Error(ErrorCode::kInvalidArgument,
+                   key.ToString() + " is larger than an object can be");
     }
     objects_.emplace_back(key, std::make_shared<const Bytes>(bytes));
     return {};

@@ -62,12 +62,11 @@ Result<void> FrameEncoder::Append(std::span<const Member> members, ByteView raw,
   const size_t start = out->size();
   const size_t payload_start = start + sizeof(FrameHeader) + member_bytes.size();
   out->resize(payload_start + ZSTD_compressBound(raw.size()));
-  size_t payload = ZSTD_compressCCtx(context_, out->data() + payload_start,
-                                     out->size() - payload_start, raw.data(), raw.size(),
-                                     kCompressionLevel);
+  size_t payload =
+      ZSTD_compressCCtx(context_, out->data() + payload_start, out->size() - payload_start,
+                        raw.data(), raw.size(), kCompressionLevel);
   if (ZSTD_isError(payload)) {
-    return Error(ErrorCode::kFailed,
-                 std::string("cannot compress: ") + ZSTD_getErrorName(payload));
+    return Error(ErrorCode::kFailed, std::string("cannot compress: ") + ZSTD_getErrorName(payload));
   }
   FrameHeader header{};
   header.magic = kFrameMagic;
@@ -82,7 +81,9 @@ Result<void> FrameEncoder::Append(std::span<const Member> members, ByteView raw,
   header.payload_length = static_cast<uint32_t>(payload);
   header.check = FrameCheck(header, member_bytes);
   std::memcpy(out->data() + start, &header, sizeof(header));
-  std::memcpy(out->data() + start + sizeof(header), member_bytes.data(), member_bytes.size());
+  if (!members.empty()) {
+    std::memcpy(out->data() + start + sizeof(header), member_bytes.data(), member_bytes.size());
+  }
   out->resize(payload_start + payload);
   return {};
 }

@@ -167,8 +167,7 @@ TEST(PackStoreTest, ReaderSurvivesMergesOfAnotherProcess) {
   for (uint64_t round = 0; round < 5; ++round) {
     Processes processes;
     processes.Add([&]() -> Result<void> {
-      HELIOS_TRY_ASSIGN(const std::unique_ptr<ObjectStore> store,
-                        PackStore::Open(folder.path()));
+      HELIOS_TRY_ASSIGN(const std::unique_ptr<ObjectStore> store, PackStore::Open(folder.path()));
       for (uint64_t batch = 0; batch < 10; ++batch) {
         HELIOS_TRY(store->PutMany(MakeBlobs(2, round * 10 + batch)));
         HELIOS_TRY(store->Maintain());
@@ -193,8 +192,8 @@ TEST(PackStoreTest, WritersReadersAndMergersAtOnceLoseNothing) {
     std::atomic<uint64_t> published[kWriters];
     std::atomic<uint64_t> writers_done;
   };
-  void* memory = ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE,
-                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  void* memory =
+      ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   ASSERT_NE(memory, MAP_FAILED);
   auto* shared = new (memory) Shared{};
   const auto objects_of = [](uint64_t writer, uint64_t batch) {
@@ -205,8 +204,7 @@ TEST(PackStoreTest, WritersReadersAndMergersAtOnceLoseNothing) {
   for (uint64_t writer = 0; writer < kWriters; ++writer) {
     processes.Add([&, writer]() -> Result<void> {
       const auto work = [&]() -> Result<void> {
-        HELIOS_TRY_ASSIGN(const std::unique_ptr<ObjectStore> store,
-                          PackStore::Open(folder.path()));
+        HELIOS_TRY_ASSIGN(const std::unique_ptr<ObjectStore> store, PackStore::Open(folder.path()));
         for (uint64_t batch = 0; batch < kBatches; ++batch) {
           HELIOS_TRY(store->PutMany(objects_of(writer, batch)));
           shared->published[writer] = batch + 1;
@@ -221,8 +219,7 @@ TEST(PackStoreTest, WritersReadersAndMergersAtOnceLoseNothing) {
   }
   for (uint64_t reader = 0; reader < 3; ++reader) {
     processes.Add([&, reader]() -> Result<void> {
-      HELIOS_TRY_ASSIGN(const std::unique_ptr<ObjectStore> store,
-                        PackStore::Open(folder.path()));
+      HELIOS_TRY_ASSIGN(const std::unique_ptr<ObjectStore> store, PackStore::Open(folder.path()));
       test::Random random(reader);
       while (shared->writers_done < kWriters) {
         const uint64_t writer = random.Below(kWriters);
@@ -237,8 +234,7 @@ TEST(PackStoreTest, WritersReadersAndMergersAtOnceLoseNothing) {
   }
   for (int merger = 0; merger < 2; ++merger) {
     processes.Add([&]() -> Result<void> {
-      HELIOS_TRY_ASSIGN(const std::unique_ptr<ObjectStore> store,
-                        PackStore::Open(folder.path()));
+      HELIOS_TRY_ASSIGN(const std::unique_ptr<ObjectStore> store, PackStore::Open(folder.path()));
       while (shared->writers_done < kWriters) HELIOS_TRY(store->Maintain());
       return {};
     });
@@ -462,10 +458,8 @@ std::vector<Damage> AllDamages() {
        [](const std::string& path, const Bytes& file, const Anatomy&) {
          WriteWholeFile(path, ByteView(file).substr(0, file.size() - 1));
        }},
-      {"BytesBehindTheEnd",
-       [](const std::string& path, const Bytes& file, const Anatomy&) {
-         WriteWholeFile(path, file + "more");
-       }},
+      {"BytesBehindTheEnd", [](const std::string& path, const Bytes& file,
+                               const Anatomy&) { WriteWholeFile(path, file + "more"); }},
       Replace("AFolder",
               [](const std::string& path) { ASSERT_EQ(::mkdir(path.c_str(), 0700), 0); }),
       Replace("AFifo", [](const std::string& path) { ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0); }),
@@ -478,7 +472,8 @@ std::vector<Damage> AllDamages() {
 
       Flip("HeaderMagic", [](const Anatomy&) { return offsetof(PackHeader, magic); }),
       Flip("HeaderVersion", [](const Anatomy&) { return offsetof(PackHeader, version); }),
-      Flip("HeaderReserved", [](const Anatomy&) { return offsetof(PackHeader, reserved); }, true),
+      Flip(
+          "HeaderReserved", [](const Anatomy&) { return offsetof(PackHeader, reserved); }, true),
       Flip("FrameMagic", HELIOS_AT(zstd_at, offsetof(FrameHeader, magic))),
       Flip("FrameEncoding", HELIOS_AT(zstd_at, offsetof(FrameHeader, encoding))),
       Flip("StoredFrameEncoding", HELIOS_AT(stored_at, offsetof(FrameHeader, encoding))),

@@ -122,10 +122,7 @@ Result<void> PackWriter::PutFrame(ByteView frame, uint32_t raw_length,
 Result<void> PackWriter::FinishFrame(size_t frame_start, uint32_t raw_length,
                                      std::vector<IndexEntry>& entries) {
   const size_t length = buffer_.size() - frame_start;
-  for (IndexEntry& entry : entries) {
-    entry.frame = static_cast<uint32_t>(frames_.size());
-    object_bytes_ += entry.length;
-  }
+  for (IndexEntry& entry : entries) entry.frame = static_cast<uint32_t>(frames_.size());
   entries_.insert(entries_.end(), entries.begin(), entries.end());
   frames_.push_back({offset_, static_cast<uint32_t>(length), raw_length});
   offset_ += length;
@@ -173,7 +170,7 @@ Result<void> PackWriter::WriteIndex() {
 
   PackFooter footer{};
   footer.index_offset = offset_;
-  footer.object_bytes = object_bytes_;
+  for (const IndexEntry& entry : entries_) footer.object_bytes += entry.length;
   footer.object_count = static_cast<uint32_t>(entries_.size());
   footer.frame_count = static_cast<uint32_t>(frames_.size());
   footer.bucket_bits = BucketBitsFor(entries_.size());

@@ -66,7 +66,6 @@ class PackWriter : public ObjectBatch {
   Bytes buffer_;         // bytes that are not written yet
   uint64_t offset_ = 0;  // of the end of buffer_ in the file
   uint64_t written_back_ = 0;
-  uint64_t object_bytes_ = 0;
   std::vector<FrameRef> frames_;
   std::vector<IndexEntry> entries_;
 };

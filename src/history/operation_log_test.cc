@@ -1,0 +1,440 @@
+#include "history/operation_log.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <map>
+
+#include "store/testing.h"
+
+namespace helios {
+
+void PrintTo(const Operation& operation, std::ostream* out) {
+  *out << "operation of " << operation.workspace << ", record " << operation.record.digest.ToHex();
+}
+
+namespace {
+
+using test::Fails;
+using test::Ok;
+using test::Processes;
+using test::RandomBytes;
+using test::ReadWholeFile;
+using test::TempFolder;
+using test::WriteWholeFile;
+
+Digest DigestOf(const std::string& text) { return HashBlob(text).digest; }
+
+Operation MakeOperation(const std::string& workspace, const std::string& record,
+                        std::optional<RecordId> replaced) {
+  Operation operation;
+  operation.kind = OperationKind::kCommit;
+  operation.time = {1'700'000'000, 123'456'789};
+  operation.workspace = workspace;
+  operation.record = {DigestOf(record)};
+  operation.replaced = replaced;
+  operation.snapshot = {DigestOf("snapshot of " + record)};
+  operation.attributes = {DigestOf("attributes of " + record)};
+  operation.device = 2049;
+  operation.inode = 424242;
+  operation.path = "/home/someone/" + workspace;
+  return operation;
+}
+
+class OperationLogTest : public ::testing::Test {
+ protected:
+  OperationLogTest() {
+    WriteWholeFile(path_, "");
+    std::filesystem::create_directory(folder_ / "workspaces");
+  }
+
+  std::string CheckpointOf(const std::string& workspace) const {
+    return folder_ / ("workspaces/" + workspace + "/baseline");
+  }
+  // Appends behind where the workspace stands, and gives back the operation.
+  Operation Append(const std::string& workspace, const std::string& record) {
+    const Result<std::optional<Operation>> latest = log_.Latest(workspace);
+    EXPECT_TRUE(Ok(latest));
+    std::optional<RecordId> replaced;
+    if (latest && latest->has_value()) replaced = (*latest)->record;
+    const Operation operation = MakeOperation(workspace, record, replaced);
+    const Result<bool> appended = log_.Append(operation);
+    EXPECT_TRUE(Ok(appended));
+    EXPECT_TRUE(appended && *appended);
+    return operation;
+  }
+  std::vector<Operation> All() {
+    std::vector<Operation> all;
+    EXPECT_TRUE(Ok(log_.ForEach([&](const Operation& operation) { all.push_back(operation); })));
+    return all;
+  }
+  std::optional<Operation> Latest(const std::string& workspace) {
+    const Result<std::optional<Operation>> latest = log_.Latest(workspace);
+    EXPECT_TRUE(Ok(latest));
+    return latest ? *latest : std::nullopt;
+  }
+
+  TempFolder folder_;
+  const std::string path_ = folder_ / "operations";
+  const OperationLog log_{path_, folder_ / "workspaces"};
+};
+
+TEST_F(OperationLogTest, BeginsEmpty) {
+  EXPECT_EQ(Latest("a"), std::nullopt);
+  EXPECT_TRUE(All().empty());
+}
+
+TEST_F(OperationLogTest, GivesBackEveryField) {
+  Operation operation = MakeOperation("a", "1", std::nullopt);
+  ASSERT_TRUE(Ok(log_.Append(operation)));
+  EXPECT_EQ(Latest("a"), operation);
+  operation = MakeOperation("a", "2", operation.record);
+  operation.kind = OperationKind::kRestore;
+  operation.time = {-5, 999'999'999};
+  operation.device = ~uint64_t{0};
+  operation.inode = 0;
+  operation.path = std::string("/non-\xff-UTF-8/\n\0/x", 17);
+  ASSERT_TRUE(Ok(log_.Append(operation)));
+  EXPECT_EQ(Latest("a"), operation);
+  ASSERT_EQ(All().size(), 2u);
+  EXPECT_EQ(All()[1], operation);
+}
+
+TEST_F(OperationLogTest, WorkspacesStandForThemselves) {
+  const Operation a1 = Append("a", "a1");
+  const Operation b1 = Append("b", "b1");
+  const Operation a2 = Append("a", "a2");
+  EXPECT_EQ(Latest("a"), a2);
+  EXPECT_EQ(Latest("b"), b1);
+  EXPECT_EQ(Latest("c"), std::nullopt);
+  EXPECT_EQ(All(), (std::vector<Operation>{a1, b1, a2}));
+}
+
+TEST_F(OperationLogTest, AppendsOnlyBehindWhatItReplaces) {
+  const Operation first = Append("a", "1");
+  const Operation second = Append("a", "2");
+  const Bytes before = ReadWholeFile(path_);
+  // Nothing, the one before, one of nobody's.
+  for (const std::optional<RecordId>& stale :
+       {std::optional<RecordId>(), std::optional(first.record),
+        std::optional(RecordId{DigestOf("x")})}) {
+    const Result<bool> appended = log_.Append(MakeOperation("a", "3", stale));
+    ASSERT_TRUE(Ok(appended));
+    EXPECT_FALSE(*appended);
+    EXPECT_EQ(ReadWholeFile(path_), before);
+    EXPECT_EQ(Latest("a"), second);
+  }
+  // A workspace that never was cannot have stood anywhere.
+  const Result<bool> appended = log_.Append(MakeOperation("b", "3", second.record));
+  ASSERT_TRUE(Ok(appended));
+  EXPECT_FALSE(*appended);
+}
+
+TEST_F(OperationLogTest, ProcessesAppendWithExactWinners) {
+  constexpr int kProcesses = 8;
+  constexpr int kAppends = 100;
+  // How often each process was told that it won.
+  const std::string wins_folder = folder_ / "wins";
+  std::filesystem::create_directory(wins_folder);
+  Processes processes;
+  for (int process = 0; process < kProcesses; ++process) {
+    processes.Add([&, process]() -> Result<void> {
+      const std::string own = "own" + std::to_string(process);
+      std::optional<RecordId> stands_at;
+      int wins = 0;
+      for (int i = 0; i < kAppends; ++i) {
+        const std::string name = std::to_string(process) + "/" + std::to_string(i);
+        const Operation operation = MakeOperation(own, "own " + name, stands_at);
+        HELIOS_TRY_ASSIGN(const bool appended, log_.Append(operation));
+        if (!appended) return Error(ErrorCode::kFailed, "lost its own workspace");
+        stands_at = operation.record;
+
+        HELIOS_TRY_ASSIGN(const std::optional<Operation> latest, log_.Latest("shared"));
+        std::optional<RecordId> replaced;
+        if (latest) replaced = latest->record;
+        HELIOS_TRY_ASSIGN(const bool won,
+                          log_.Append(MakeOperation("shared", "shared " + name, replaced)));
+        wins += won ? 1 : 0;
+      }
+      WriteWholeFile(wins_folder + "/" + std::to_string(process), std::to_string(wins));
+      return {};
+    });
+  }
+  ASSERT_EQ(processes.WaitForAll(), 0);
+  size_t wins = 0;
+  for (int process = 0; process < kProcesses; ++process) {
+    wins += std::stoul(ReadWholeFile(wins_folder + "/" + std::to_string(process)));
+  }
+  EXPECT_GE(wins, static_cast<size_t>(kAppends));
+
+  // Each workspace is one chain: every operation replaces the one before it.
+  std::map<std::string, std::optional<RecordId>> stands_at;
+  std::map<std::string, size_t> counts;
+  for (const Operation& operation : All()) {
+    EXPECT_EQ(operation.replaced, stands_at[operation.workspace]);
+    stands_at[operation.workspace] = operation.record;
+    ++counts[operation.workspace];
+  }
+  EXPECT_EQ(counts.size(), size_t{kProcesses} + 1);
+  for (int process = 0; process < kProcesses; ++process) {
+    const std::string own = "own" + std::to_string(process);
+    EXPECT_EQ(counts[own], size_t{kAppends});
+    EXPECT_EQ(Latest(own)->record.digest,
+              DigestOf("own " + std::to_string(process) + "/" + std::to_string(kAppends - 1)));
+  }
+  EXPECT_EQ(counts["shared"], wins);
+  EXPECT_EQ(std::optional<RecordId>(Latest("shared")->record), stands_at["shared"]);
+}
+
+// ---- What a writer that died leaves behind ----
+
+// A log of three operations of one workspace, and its length after each.
+class TornLogTest : public OperationLogTest {
+ protected:
+  TornLogTest() {
+    for (const char* record : {"1", "2", "3"}) {
+      operations_.push_back(Append("a", record));
+      lengths_.push_back(ReadWholeFile(path_).size());
+      checkpoints_.push_back(ReadWholeFile(CheckpointOf("a")));
+    }
+    file_ = ReadWholeFile(path_);
+  }
+  // The log with `tail` behind its second operation, whose writer was told that it is there.
+  void TearTo(ByteView tail) {
+    WriteWholeFile(path_, file_.substr(0, lengths_[1]) + Bytes(tail));
+    WriteWholeFile(CheckpointOf("a"), checkpoints_[1]);
+  }
+  void ExpectTornTailIsOverwritten(const std::string& what) {
+    ASSERT_EQ(Latest("a"), operations_[1]) << what;
+    ASSERT_EQ(All(), (std::vector<Operation>{operations_[0], operations_[1]})) << what;
+    const Operation next = Append("a", "next after " + what);
+    ASSERT_EQ(All(), (std::vector<Operation>{operations_[0], operations_[1], next})) << what;
+    ASSERT_EQ(Latest("a"), next) << what;
+  }
+
+  std::vector<Operation> operations_;
+  std::vector<size_t> lengths_;
+  std::vector<Bytes> checkpoints_;
+  Bytes file_;
+};
+
+TEST_F(TornLogTest, TornTailOfEveryLengthIsOverwritten) {
+  const ByteView third = ByteView(file_).substr(lengths_[1]);
+  for (size_t size = 0; size < third.size(); ++size) {
+    TearTo(third.substr(0, size));
+    ExpectTornTailIsOverwritten("length " + std::to_string(size));
+  }
+}
+
+TEST_F(TornLogTest, TornTailIsOverwrittenWithoutACheckpointToo) {
+  const ByteView third = ByteView(file_).substr(lengths_[1]);
+  for (size_t size = 0; size < third.size(); size += 7) {
+    TearTo(third.substr(0, size));
+    std::filesystem::remove(CheckpointOf("a"));
+    ExpectTornTailIsOverwritten("length " + std::to_string(size));
+  }
+}
+
+TEST_F(TornLogTest, TailOfZerosIsOverwritten) {
+  // A power cut can leave a file's new length without its new bytes.
+  const size_t third = file_.size() - lengths_[1];
+  for (const size_t size : {size_t{1}, size_t{4}, size_t{12}, size_t{16}, third, 4 * third}) {
+    TearTo(Bytes(size, '\0'));
+    ExpectTornTailIsOverwritten("zeros " + std::to_string(size));
+  }
+}
+
+TEST_F(TornLogTest, TailWithoutItsMiddleIsOverwritten) {
+  // Or only some of its blocks.
+  Bytes third = file_.substr(lengths_[1]);
+  third.replace(20, 40, 40, '\0');
+  TearTo(third);
+  ExpectTornTailIsOverwritten("hole");
+}
+
+TEST_F(TornLogTest, CheckpointAheadOfALogThatWasCutIsNotBelieved) {
+  // The log is the truth: a checkpoint may speak of what the log has lost.
+  WriteWholeFile(path_, file_.substr(0, lengths_[1]));
+  EXPECT_EQ(Latest("a"), operations_[1]);
+  EXPECT_EQ(Append("a", "4").replaced, std::optional(operations_[1].record));
+}
+
+TEST_F(TornLogTest, OtherWorkspaceAppendsOverATornTail) {
+  TearTo(ByteView(file_).substr(lengths_[1], 50));
+  const Operation other = Append("b", "b1");
+  EXPECT_EQ(Latest("a"), operations_[1]);
+  EXPECT_EQ(Latest("b"), other);
+  EXPECT_EQ(All(), (std::vector<Operation>{operations_[0], operations_[1], other}));
+}
+
+TEST_F(TornLogTest, FlippedByteInEveryEarlierEntryIsCorrupt) {
+  std::filesystem::remove(CheckpointOf("a"));
+  for (size_t at = 0; at < lengths_[1]; ++at) {
+    for (const int mask : {0x01, 0xff}) {
+      Bytes damaged = file_;
+      damaged[at] = static_cast<char>(damaged[at] ^ mask);
+      WriteWholeFile(path_, damaged);
+      ASSERT_TRUE(Fails(log_.ForEach([](const Operation&) {}), ErrorCode::kCorrupt, path_)) << at;
+      ASSERT_TRUE(Fails(log_.Latest("a"), ErrorCode::kCorrupt, path_)) << at;
+      ASSERT_TRUE(
+          Fails(log_.Append(MakeOperation("b", "b1", std::nullopt)), ErrorCode::kCorrupt, path_))
+          << at;
+      ASSERT_EQ(ReadWholeFile(path_), damaged) << "damage was cut off, and history with it";
+    }
+  }
+}
+
+TEST_F(TornLogTest, LongNoiseBehindTheEndIsCorrupt) {
+  WriteWholeFile(path_, file_ + RandomBytes(40'000, 1));
+  EXPECT_TRUE(Fails(log_.ForEach([](const Operation&) {}), ErrorCode::kCorrupt, path_));
+}
+
+TEST_F(TornLogTest, LogThatIsNoFileIsAnError) {
+  std::filesystem::remove(path_);
+  EXPECT_FALSE(log_.Latest("b"));
+  EXPECT_FALSE(log_.ForEach([](const Operation&) {}));
+  std::filesystem::create_directory(path_);
+  EXPECT_FALSE(log_.Latest("b"));
+  EXPECT_FALSE(log_.Append(MakeOperation("b", "b1", std::nullopt)));
+}
+
+// ---- Checkpoints are only shortcuts ----
+
+class CheckpointTest : public OperationLogTest {
+ protected:
+  CheckpointTest() {
+    first_checkpoint_ = (Append("a", "a1"), ReadWholeFile(CheckpointOf("a")));
+    Append("b", "b1");
+    Append("a", "a2");
+    Append("b", "b2");
+    latest_ = Append("a", "a3");
+    checkpoint_ = ReadWholeFile(CheckpointOf("a"));
+    file_ = ReadWholeFile(path_);
+    all_ = All();
+  }
+  // Whatever lies where the checkpoint was: the answers are the same, and the log goes on whole.
+  void ExpectSameAnswers(const std::string& what) {
+    ASSERT_EQ(Latest("a"), latest_) << what;
+    const Result<bool> stale = log_.Append(MakeOperation("a", "stale", RecordId{DigestOf("a2")}));
+    ASSERT_TRUE(Ok(stale)) << what;
+    ASSERT_FALSE(*stale) << what;
+    const Operation next = MakeOperation("a", "a4", latest_.record);
+    const Result<bool> appended = log_.Append(next);
+    ASSERT_TRUE(Ok(appended)) << what;
+    ASSERT_TRUE(*appended) << what;
+    std::vector<Operation> wanted = all_;
+    wanted.push_back(next);
+    ASSERT_EQ(All(), wanted) << what;
+    ASSERT_EQ(Latest("a"), next) << what;
+    WriteWholeFile(path_, file_);
+  }
+  void ExpectSameAnswersWith(ByteView checkpoint, const std::string& what) {
+    WriteWholeFile(CheckpointOf("a"), checkpoint);
+    ExpectSameAnswers(what);
+  }
+
+  Operation latest_;
+  Bytes first_checkpoint_;
+  Bytes checkpoint_;
+  Bytes file_;
+  std::vector<Operation> all_;
+};
+
+TEST_F(CheckpointTest, LostIsMadeAgain) {
+  std::filesystem::remove(CheckpointOf("a"));
+  ExpectSameAnswers("file");
+  std::filesystem::remove_all(folder_ / "workspaces/a");
+  ExpectSameAnswers("folder");
+  EXPECT_TRUE(std::filesystem::exists(CheckpointOf("a")));
+}
+
+TEST_F(CheckpointTest, StaleGivesTheSameAnswer) {
+  ExpectSameAnswersWith(first_checkpoint_, "stale");
+}
+
+TEST_F(CheckpointTest, TruncatedGivesTheSameAnswer) {
+  for (size_t size = 0; size < checkpoint_.size(); ++size) {
+    ExpectSameAnswersWith(checkpoint_.substr(0, size), "length " + std::to_string(size));
+  }
+}
+
+TEST_F(CheckpointTest, FlippedByteGivesTheSameAnswer) {
+  for (size_t at = 0; at < checkpoint_.size(); ++at) {
+    for (const int mask : {0x01, 0x80, 0xff}) {
+      Bytes damaged = checkpoint_;
+      damaged[at] = static_cast<char>(damaged[at] ^ mask);
+      ExpectSameAnswersWith(damaged, "byte " + std::to_string(at));
+      if (HasFatalFailure()) return;
+    }
+  }
+}
+
+TEST_F(CheckpointTest, ZerosAndGarbageGiveTheSameAnswer) {
+  ExpectSameAnswersWith(Bytes(checkpoint_.size(), '\0'), "zeros");
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    ExpectSameAnswersWith(RandomBytes(1 + seed * 50, seed), "seed " + std::to_string(seed));
+  }
+}
+
+TEST_F(CheckpointTest, LongGarbageGivesTheSameAnswer) {
+  ExpectSameAnswersWith(RandomBytes(100'000, 1), "100,000 bytes");
+}
+
+TEST_F(CheckpointTest, OneOfAnotherWorkspaceGivesTheSameAnswer) {
+  all_.push_back(Append("b", "b3"));  // newer than anything of a's
+  file_ = ReadWholeFile(path_);
+  ExpectSameAnswersWith(ReadWholeFile(CheckpointOf("b")), "b's");
+}
+
+TEST_F(CheckpointTest, OneThatIsAByteShortDoesNotCutTheLog) {
+  Bytes moved = checkpoint_;
+  const uint64_t place = file_.size() - 1;
+  moved.replace(0, sizeof(place), reinterpret_cast<const char*>(&place), sizeof(place));
+  ExpectSameAnswersWith(moved, "a byte short");
+}
+
+TEST_F(CheckpointTest, OneThatPointsElsewhereGivesTheSameAnswer) {
+  // A whole entry, with the place of another.
+  for (size_t end = 0; end <= file_.size(); end += 13) {
+    Bytes moved = checkpoint_;
+    const uint64_t place = end;
+    moved.replace(0, sizeof(place), reinterpret_cast<const char*>(&place), sizeof(place));
+    ExpectSameAnswersWith(moved, "end " + std::to_string(end));
+    if (HasFatalFailure()) return;
+  }
+}
+
+TEST_F(CheckpointTest, AnythingInItsPlaceGivesTheSameAnswer) {
+  std::filesystem::remove(CheckpointOf("a"));
+  std::filesystem::create_directory(CheckpointOf("a"));
+  ASSERT_EQ(Latest("a"), latest_);
+  std::filesystem::remove(CheckpointOf("a"));
+  ASSERT_EQ(::symlink("nowhere", CheckpointOf("a").c_str()), 0);
+  ASSERT_EQ(Latest("a"), latest_);
+  std::filesystem::remove(CheckpointOf("a"));
+  ASSERT_EQ(::mkfifo(CheckpointOf("a").c_str(), 0600), 0);
+  ASSERT_EQ(Latest("a"), latest_);
+}
+
+// ---- Keys and folders ----
+
+TEST_F(OperationLogTest, WorkspaceKeysAreHexAndDiffer) {
+  EXPECT_EQ(WorkspaceKey("/a").size(), 32u);
+  EXPECT_EQ(WorkspaceKey("/a").find_first_not_of("0123456789abcdef"), std::string::npos);
+  EXPECT_EQ(WorkspaceKey("/a"), WorkspaceKey("/a"));
+  EXPECT_NE(WorkspaceKey("/a"), WorkspaceKey("/b"));
+  EXPECT_EQ(WorkspaceKey("/a"), DigestOf("/a").ToHex().substr(0, 32));
+}
+
+TEST_F(OperationLogTest, WorkspaceFolderIsMadeOnce) {
+  const Result<std::string> first = log_.WorkspaceFolder("a");
+  ASSERT_TRUE(Ok(first));
+  EXPECT_TRUE(std::filesystem::is_directory(*first));
+  const Result<std::string> second = log_.WorkspaceFolder("a");
+  ASSERT_TRUE(Ok(second));
+  EXPECT_EQ(*first, *second);
+}
+
+}  // namespace
+}  // namespace helios
