@@ -17,10 +17,11 @@ Error Damaged(std::string_view reason) {
   return Error(ErrorCode::kCorrupt, "damaged frame: " + std::string(reason));
 }
 
-uint32_t FrameCheck(const FrameHeader& header, ByteView members) {
+// `rest`: members and payload.
+uint32_t FrameCheck(const FrameHeader& header, ByteView rest) {
   Hasher hasher;
   hasher.Update({reinterpret_cast<const char*>(&header), offsetof(FrameHeader, check)});
-  hasher.Update(members);
+  hasher.Update(rest);
   return LoadLittleEndian<uint32_t>(hasher.Finish().bytes.data());
 }
 
@@ -79,13 +80,20 @@ Result<void> FrameEncoder::Append(std::span<const Member> members, ByteView raw,
   header.member_count = static_cast<uint32_t>(members.size());
   header.raw_length = static_cast<uint32_t>(raw.size());
   header.payload_length = static_cast<uint32_t>(payload);
-  header.check = FrameCheck(header, member_bytes);
-  std::memcpy(out->data() + start, &header, sizeof(header));
   if (!members.empty()) {
     std::memcpy(out->data() + start + sizeof(header), member_bytes.data(), member_bytes.size());
   }
   out->resize(payload_start + payload);
+  header.check = FrameCheck(header, ByteView(*out).substr(start + sizeof(header)));
+  std::memcpy(out->data() + start, &header, sizeof(header));
   return {};
+}
+
+bool IsWholeFrame(ByteView frame) {
+  if (frame.size() < sizeof(FrameHeader)) return false;
+  const auto header = LoadLittleEndian<FrameHeader>(frame.data());
+  return header.magic == kFrameMagic &&
+         header.check == FrameCheck(header, frame.substr(sizeof(FrameHeader)));
 }
 
 Result<DecodedFrame> DecodeFrame(ByteView frame) {
@@ -98,9 +106,7 @@ Result<DecodedFrame> DecodeFrame(ByteView frame) {
   }
   const size_t member_bytes = header.member_count * sizeof(Member);
   if (frame.size() != member_bytes + header.payload_length) return Damaged("length differs");
-  if (header.check != FrameCheck(header, frame.substr(0, member_bytes))) {
-    return Damaged("header check differs");
-  }
+  if (header.check != FrameCheck(header, frame)) return Damaged("its check differs");
   DecodedFrame decoded;
   decoded.members.resize(header.member_count);
   if (member_bytes > 0) std::memcpy(decoded.members.data(), frame.data(), member_bytes);

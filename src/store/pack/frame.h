@@ -36,6 +36,9 @@ struct DecodedFrame {
   ByteView view() const { return {raw.get(), raw_length}; }
 };
 
+// True if the frame's check holds: it is as it was written.
+bool IsWholeFrame(ByteView frame);
+
 // Decodes a whole frame. Errors: kCorrupt with the reason; the caller adds the file and offset.
 // Nothing is allocated for a size that the limits do not allow.
 Result<DecodedFrame> DecodeFrame(ByteView frame);

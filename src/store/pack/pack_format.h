@@ -50,7 +50,7 @@ struct FrameHeader {
   uint32_t member_count;
   uint32_t raw_length;
   uint32_t payload_length;
-  uint32_t check;  // of the header before this field and the members
+  uint32_t check;  // of the header before this field, the members and the payload
 };
 static_assert(sizeof(FrameHeader) == 24);
 

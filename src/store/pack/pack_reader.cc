@@ -20,7 +20,10 @@ Error PackReader::Damaged(std::string_view reason) const {
 Result<std::shared_ptr<PackReader>> PackReader::Open(const std::string& folder,
                                                      const std::string& name) {
   std::shared_ptr<PackReader> pack(new PackReader(folder, name));
-  HELIOS_TRY_ASSIGN(pack->fd_, OpenAt(AT_FDCWD, pack->path_, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
+  Result<Fd> fd = OpenAt(AT_FDCWD, pack->path_, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  if (!fd && fd.error().os_error() == ELOOP) return pack->Damaged("not a regular file");
+  if (!fd) return std::move(fd).error();
+  pack->fd_ = std::move(fd).value();
   struct stat status;
   if (::fstat(pack->fd_.get(), &status) != 0) {
     return Error::FromErrno(errno, "stat", pack->path_);

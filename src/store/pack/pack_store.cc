@@ -40,16 +40,21 @@ int TierOf(uint64_t bytes) {
   return tier;
 }
 
-// The smallest packs that are worth merging: all up to the first tier that is full.
+// The smallest packs that are worth merging: all up to the first tier that is full. Damaged ones
+// stay as they are.
 template <typename Packs>
-Packs ChooseMerge(const Packs& largest_first) {
+Packs ChooseMerge(const Packs& largest_first, const std::set<std::string>& damaged) {
   std::vector<size_t> counts(kTierCount + 1, 0);
-  for (const auto& pack : largest_first) ++counts[TierOf(pack->file_bytes())];
+  for (const auto& pack : largest_first) {
+    if (!damaged.contains(pack->name())) ++counts[TierOf(pack->file_bytes())];
+  }
   for (int tier = 0; tier < kTierCount; ++tier) {
     if (counts[tier] < kMergeFanIn) continue;
     Packs chosen;
     for (const auto& pack : largest_first) {
-      if (TierOf(pack->file_bytes()) <= tier) chosen.push_back(pack);
+      if (TierOf(pack->file_bytes()) <= tier && !damaged.contains(pack->name())) {
+        chosen.push_back(pack);
+      }
     }
     return chosen;
   }
@@ -67,7 +72,13 @@ struct DirCloser {
 }  // namespace
 
 Result<std::unique_ptr<ObjectStore>> PackStore::Open(const std::string& folder) {
-  std::unique_ptr<PackStore> store(new PackStore(folder));
+  const std::string path = folder + "/" + kGenerationFile;
+  Result<Fd> generation = OpenAt(AT_FDCWD, path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+  // A store that may only be read has one already, or never changes.
+  if (!generation) generation = OpenAt(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW);
+  if (!generation && generation.error().os_error() != ENOENT) return std::move(generation).error();
+  std::unique_ptr<PackStore> store(
+      new PackStore(folder, generation ? std::move(generation).value() : Fd()));
   HELIOS_TRY(store->Refresh());
   return std::unique_ptr<ObjectStore>(std::move(store));
 }
@@ -78,8 +89,12 @@ PackStore::ListingPointer PackStore::CurrentListing() {
 }
 
 Result<PackStore::ListingPointer> PackStore::OwnListing() {
-  if (published_->exchange(false)) return Refresh();
-  return CurrentListing();
+  const ListingPointer listing = CurrentListing();
+  HELIOS_TRY_ASSIGN(const uint64_t generation, Generation());
+  if (listing->generation == generation && listing->published >= published_->load()) {
+    return listing;
+  }
+  return Refresh();
 }
 
 Result<std::vector<std::string>> PackStore::PackNames() const {
@@ -97,7 +112,7 @@ Result<std::vector<std::string>> PackStore::PackNames() const {
   return names;
 }
 
-Result<PackStore::ListingPointer> PackStore::List(const Listing& previous) const {
+Result<std::shared_ptr<PackStore::Listing>> PackStore::List(const Listing& previous) const {
   std::map<std::string_view, PackPointer> known;
   for (const PackPointer& pack : previous.packs) known.emplace(pack->name(), pack);
   auto listing = std::make_shared<Listing>();
@@ -111,8 +126,9 @@ Result<PackStore::ListingPointer> PackStore::List(const Listing& previous) const
     if (pack) {
       listing->packs.push_back(std::move(pack).value());
     } else if (pack.error().os_error() == ENOENT) {
-      return ListingPointer();
-    } else if (pack.error().code() == ErrorCode::kCorrupt) {
+      return std::shared_ptr<Listing>();
+    } else if (pack.error().code() == ErrorCode::kCorrupt ||
+               pack.error().code() == ErrorCode::kUnsupported) {
       listing->damaged.push_back(std::move(pack).error());
     } else {
       return std::move(pack).error();
@@ -123,39 +139,48 @@ Result<PackStore::ListingPointer> PackStore::List(const Listing& previous) const
               if (a->file_bytes() != b->file_bytes()) return a->file_bytes() > b->file_bytes();
               return a->name() < b->name();
             });
-  return ListingPointer(std::move(listing));
+  return listing;
 }
 
 Result<PackStore::ListingPointer> PackStore::Refresh() {
   for (int attempt = 0; attempt < kListAttemptsMax; ++attempt) {
+    const uint64_t published = published_->load();
     HELIOS_TRY_ASSIGN(const uint64_t before, Generation());
     const ListingPointer previous = CurrentListing();
-    HELIOS_TRY_ASSIGN(const ListingPointer listing, List(*previous));
+    HELIOS_TRY_ASSIGN(const std::shared_ptr<Listing> listing, List(*previous));
     HELIOS_TRY_ASSIGN(const uint64_t after, Generation());
     if (listing == nullptr || before != after) continue;
+    listing->generation = before;
+    listing->published = published;
     MutexLock lock(mutex_);
     listing_ = listing;
-    return listing;
+    return ListingPointer(listing);
   }
   return Error(ErrorCode::kBusy,
                "busy: the packs in " + folder_ + " changed faster than they could be listed");
 }
 
-Result<void> PackStore::Locate(const Listing& listing, std::span<const ObjectKey> keys,
-                               std::span<const size_t> wanted, std::vector<Found>* found,
-                               std::vector<size_t>* absent) const {
+Result<PackStore::Located> PackStore::Locate(const Listing& listing,
+                                             std::span<const ObjectKey> keys,
+                                             std::span<const size_t> wanted) const {
+  Located located;
   for (const size_t index : wanted) {
     bool hit = false;
     for (const PackPointer& pack : listing.packs) {
-      HELIOS_TRY_ASSIGN(const std::optional<Location> location, pack->Find(keys[index]));
-      if (!location) continue;
-      found->push_back({pack, *location, index});
+      Result<std::optional<Location>> location = pack->Find(keys[index]);
+      if (!location && location.error().code() == ErrorCode::kCorrupt) {
+        located.damage.push_back(std::move(location).error());
+        continue;
+      }
+      if (!location) return std::move(location).error();
+      if (!location->has_value()) continue;
+      located.found.push_back({pack, **location, index});
       hit = true;
       break;
     }
-    if (!hit) absent->push_back(index);
+    if (!hit) located.absent.push_back(index);
   }
-  return {};
+  return located;
 }
 
 Result<std::shared_ptr<const DecodedFrame>> PackStore::LoadFrame(const PackPointer& pack,
@@ -195,51 +220,74 @@ Result<std::optional<Bytes>> PackStore::Get(const ObjectKey& key) {
 }
 
 Result<void> PackStore::GetMany(std::span<const ObjectKey> keys, const GetSink& sink) {
-  std::vector<size_t> wanted(keys.size());
-  std::iota(wanted.begin(), wanted.end(), size_t{0});
-  std::vector<Found> found;
-  std::vector<size_t> absent;
+  std::vector<size_t> all(keys.size());
+  std::iota(all.begin(), all.end(), size_t{0});
   ListingPointer listing = CurrentListing();
-  HELIOS_TRY(Locate(*listing, keys, wanted, &found, &absent));
-  if (!absent.empty()) {
+  HELIOS_TRY_ASSIGN(Located located, Locate(*listing, keys, all));
+  std::vector<Found> found = std::move(located.found);
+  if (!located.absent.empty()) {
     // Another process may have published or merged since the last look.
     HELIOS_TRY_ASSIGN(listing, Refresh());
-    wanted.swap(absent);
-    absent.clear();
-    HELIOS_TRY(Locate(*listing, keys, wanted, &found, &absent));
-    if (!absent.empty() && !listing->damaged.empty()) return listing->damaged.front();
+    const std::vector<size_t> wanted = std::move(located.absent);
+    HELIOS_TRY_ASSIGN(located, Locate(*listing, keys, wanted));
+    found.insert(found.end(), located.found.begin(), located.found.end());
   }
+  HELIOS_TRY(GetFound(std::move(found), keys, sink));
+  if (located.absent.empty()) return {};
+  // Absent, or in what is damaged: that must not pass for absence.
+  if (!located.damage.empty()) return located.damage.front();
+  if (!listing->damaged.empty()) return listing->damaged.front();
+  for (const size_t index : located.absent) HELIOS_TRY(sink(index, std::nullopt));
+  return {};
+}
+
+Result<void> PackStore::GetFound(std::vector<Found> found, std::span<const ObjectKey> keys,
+                                 const GetSink& sink) {
   std::sort(found.begin(), found.end(), [](const Found& a, const Found& b) {
     if (a.pack != b.pack) return a.pack < b.pack;
     if (a.location.frame != b.location.frame) return a.location.frame < b.location.frame;
     return a.location.offset < b.location.offset;
   });
-  std::shared_ptr<const DecodedFrame> frame;
+  std::optional<Result<std::shared_ptr<const DecodedFrame>>> frame;
   for (size_t i = 0; i < found.size(); ++i) {
     const Found& next = found[i];
     if (i == 0 || found[i - 1].pack != next.pack ||
         found[i - 1].location.frame != next.location.frame) {
-      HELIOS_TRY_ASSIGN(frame, LoadFrame(next.pack, next.location.frame));
+      frame.emplace(LoadFrame(next.pack, next.location.frame));
     }
-    HELIOS_TRY(
-        sink(next.key_index, frame->view().substr(next.location.offset, next.location.length)));
+    if (!*frame) {
+      HELIOS_TRY(GetElsewhere(next, frame->error(), keys[next.key_index], sink));
+      continue;
+    }
+    const ByteView raw = (**frame)->view();
+    HELIOS_TRY(sink(next.key_index, raw.substr(next.location.offset, next.location.length)));
   }
-  for (const size_t index : absent) HELIOS_TRY(sink(index, std::nullopt));
   return {};
+}
+
+Result<void> PackStore::GetElsewhere(const Found& lost, Error damage, const ObjectKey& key,
+                                     const GetSink& sink) {
+  if (damage.code() != ErrorCode::kCorrupt) return damage;
+  HELIOS_TRY_ASSIGN(const ListingPointer listing, Refresh());
+  for (const PackPointer& pack : listing->packs) {
+    if (pack == lost.pack) continue;
+    const Result<std::optional<Location>> location = pack->Find(key);
+    if (!location || !location->has_value()) continue;
+    const auto frame = LoadFrame(pack, (*location)->frame);
+    if (!frame) continue;
+    return sink(lost.key_index, (*frame)->view().substr((*location)->offset, (*location)->length));
+  }
+  return damage;
 }
 
 Result<std::vector<bool>> PackStore::HasMany(std::span<const ObjectKey> keys) {
   HELIOS_TRY_ASSIGN(const ListingPointer listing, OwnListing());
+  std::vector<size_t> all(keys.size());
+  std::iota(all.begin(), all.end(), size_t{0});
+  // What lies in a damaged index is as good as absent: then it is stored anew.
+  HELIOS_TRY_ASSIGN(const Located located, Locate(*listing, keys, all));
   std::vector<bool> has(keys.size(), false);
-  for (size_t i = 0; i < keys.size(); ++i) {
-    for (const PackPointer& pack : listing->packs) {
-      HELIOS_TRY_ASSIGN(const std::optional<Location> location, pack->Find(keys[i]));
-      if (location) {
-        has[i] = true;
-        break;
-      }
-    }
-  }
+  for (const Found& found : located.found) has[found.key_index] = true;
   return has;
 }
 
@@ -260,18 +308,19 @@ Result<void> PackStore::ForEachKey(const KeyVisitor& visitor) {
 Result<void> PackStore::Sync() { return SyncFolder(folder_); }
 
 Result<uint64_t> PackStore::Generation() {
-  HELIOS_TRY_ASSIGN(const std::optional<Bytes> bytes,
-                    ReadFileIfExists(folder_ + "/" + kGenerationFile, sizeof(uint64_t)));
-  if (!bytes || bytes->size() != sizeof(uint64_t)) return uint64_t{0};
-  return LoadLittleEndian<uint64_t>(bytes->data());
+  uint64_t generation = 0;
+  if (!generation_.IsOpen()) return generation;
+  const ssize_t n = ::pread(generation_.get(), &generation, sizeof(generation), 0);
+  if (n < 0) return Error::FromErrno(errno, "read", folder_ + "/" + kGenerationFile);
+  return n == sizeof(generation) ? generation : 0;
 }
 
 Result<void> PackStore::RaiseGeneration() {
   HELIOS_TRY_ASSIGN(uint64_t generation, Generation());
   ++generation;
-  return ReplaceFile(folder_, kGenerationFile,
-                     {reinterpret_cast<const char*>(&generation), sizeof(generation)},
-                     Durability::kCache);
+  return WriteAllAt(generation_.get(),
+                    {reinterpret_cast<const char*>(&generation), sizeof(generation)}, 0,
+                    folder_ + "/" + kGenerationFile);
 }
 
 Result<StoreTotals> PackStore::Totals() {
@@ -288,7 +337,7 @@ Result<StoreTotals> PackStore::Totals() {
 
 Result<void> PackStore::Maintain() {
   HELIOS_TRY_ASSIGN(const ListingPointer known, OwnListing());
-  if (ChooseMerge(known->packs).empty()) return {};
+  if (ChooseMerge(known->packs, {}).empty()) return {};
   Result<FileLock> lock = FileLock::Acquire(folder_ + "/" + kMergeLockFile,
                                             FileLock::Mode::kExclusive, std::chrono::seconds(0));
   if (!lock) {
@@ -297,11 +346,13 @@ Result<void> PackStore::Maintain() {
     return std::move(lock).error();
   }
   RemoveAbandonedFiles();
+  std::set<std::string> damaged;
   while (true) {
     HELIOS_TRY_ASSIGN(const ListingPointer listing, Refresh());
-    const std::vector<PackPointer> chosen = ChooseMerge(listing->packs);
+    const std::vector<PackPointer> chosen = ChooseMerge(listing->packs, damaged);
     if (chosen.empty()) return {};
-    HELIOS_TRY(Rewrite(chosen, [](const ObjectKey&) { return false; }));
+    HELIOS_TRY(Rewrite(
+        chosen, [](const ObjectKey&) { return false; }, &damaged));
   }
 }
 
@@ -320,48 +371,70 @@ Result<void> PackStore::Delete(std::span<const ObjectKey> keys) {
     if (any) affected.push_back(pack);
   }
   if (affected.empty()) return {};
-  return Rewrite(affected, [&](const ObjectKey& key) { return doomed.count(key) > 0; });
+  std::set<std::string> damaged;
+  HELIOS_TRY(Rewrite(
+      affected, [&](const ObjectKey& key) { return doomed.count(key) > 0; }, &damaged));
+  if (damaged.empty()) return {};
+  return Error(ErrorCode::kCorrupt, "pack " + folder_ + "/" + *damaged.begin() +
+                                        " is damaged: nothing was deleted from it");
 }
 
-Result<void> PackStore::Rewrite(const std::vector<PackPointer>& packs,
-                                const std::function<bool(const ObjectKey&)>& drop) {
-  PackWriter writer(folder_);
-  std::unordered_set<ObjectKey, ObjectKeyHash> written;
-  for (const PackPointer& pack : packs) {
-    HELIOS_TRY_ASSIGN(std::vector<IndexEntry> entries, pack->ReadEntries());
-    std::sort(entries.begin(), entries.end(), [](const IndexEntry& a, const IndexEntry& b) {
-      return a.frame != b.frame ? a.frame < b.frame : a.offset < b.offset;
-    });
-    for (size_t i = 0; i < entries.size();) {
-      const uint32_t frame = entries[i].frame;
-      std::vector<IndexEntry> kept;
-      bool whole = true;
-      for (; i < entries.size() && entries[i].frame == frame; ++i) {
-        const ObjectKey key = KeyOf(entries[i]);
-        if (drop(key) || !written.insert(key).second) {
-          whole = false;
-        } else {
-          kept.push_back(entries[i]);
-        }
+Result<void> PackStore::CopyPack(PackReader& pack, const Filter& drop,
+                                 std::unordered_set<ObjectKey, ObjectKeyHash>* copied,
+                                 PackWriter* writer) {
+  HELIOS_TRY_ASSIGN(std::vector<IndexEntry> entries, pack.ReadEntries());
+  std::sort(entries.begin(), entries.end(), [](const IndexEntry& a, const IndexEntry& b) {
+    return a.frame != b.frame ? a.frame < b.frame : a.offset < b.offset;
+  });
+  for (size_t i = 0; i < entries.size();) {
+    const uint32_t frame = entries[i].frame;
+    std::vector<IndexEntry> kept;
+    bool whole = true;
+    for (; i < entries.size() && entries[i].frame == frame; ++i) {
+      const ObjectKey key = KeyOf(entries[i]);
+      if (drop(key) || copied->contains(key)) {
+        whole = false;
+      } else {
+        kept.push_back(entries[i]);
       }
-      if (kept.empty()) continue;
-      const uint32_t raw_length = pack->frames()[frame].raw_length;
-      if (whole && raw_length >= kOwnFrameBytesMin) {
-        HELIOS_TRY_ASSIGN(const Bytes bytes, pack->ReadRawFrame(frame));
-        HELIOS_TRY(writer.PutFrame(bytes, raw_length, std::move(kept)));
-        continue;
+    }
+    if (kept.empty()) continue;
+    const uint32_t raw_length = pack.frames()[frame].raw_length;
+    if (whole && raw_length >= kOwnFrameBytesMin) {
+      HELIOS_TRY_ASSIGN(const Bytes bytes, pack.ReadRawFrame(frame));
+      if (!IsWholeFrame(bytes)) {
+        return Error(ErrorCode::kCorrupt, "pack " + pack.path() + " is damaged");
       }
+      HELIOS_TRY(writer->PutFrame(bytes, raw_length, kept));
+    } else {
       // Small frames are opened, so that their objects find a place in full ones.
-      HELIOS_TRY_ASSIGN(const DecodedFrame decoded, pack->ReadFrame(frame));
+      HELIOS_TRY_ASSIGN(const DecodedFrame decoded, pack.ReadFrame(frame));
       for (const IndexEntry& entry : kept) {
-        HELIOS_TRY(writer.Put(KeyOf(entry), decoded.view().substr(entry.offset, entry.length)));
+        HELIOS_TRY(writer->Put(KeyOf(entry), decoded.view().substr(entry.offset, entry.length)));
       }
+    }
+    for (const IndexEntry& entry : kept) copied->insert(KeyOf(entry));
+  }
+  return {};
+}
+
+Result<void> PackStore::Rewrite(const std::vector<PackPointer>& packs, const Filter& drop,
+                                std::set<std::string>* damaged) {
+  PackWriter writer(folder_);
+  std::unordered_set<ObjectKey, ObjectKeyHash> copied;
+  for (const PackPointer& pack : packs) {
+    Result<void> result = CopyPack(*pack, drop, &copied, &writer);
+    if (!result && result.error().code() == ErrorCode::kCorrupt) {
+      damaged->insert(pack->name());
+    } else if (!result) {
+      return result;
     }
   }
   HELIOS_TRY(writer.Publish());
   HELIOS_TRY(Sync());
   HELIOS_TRY(RaiseGeneration());
   for (const PackPointer& pack : packs) {
+    if (damaged->contains(pack->name())) continue;
     if (::unlink(pack->path().c_str()) != 0 && errno != ENOENT) {
       return Error::FromErrno(errno, "remove merged pack", pack->path());
     }

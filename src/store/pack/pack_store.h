@@ -10,7 +10,9 @@
 
 #include <atomic>
 #include <memory>
+#include <set>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "base/mutex.h"
@@ -40,7 +42,9 @@ class PackStore : public ObjectStore {
   // One listing of the folder. Immutable once made.
   struct Listing {
     std::vector<PackPointer> packs;  // largest first
-    std::vector<Error> damaged;      // one for each pack that cannot be opened
+    std::vector<Error> damaged;      // one for each pack that cannot be used
+    uint64_t generation = 0;         // of the folder, before and after it was listed
+    uint64_t published = 0;          // packs of this store's own that it is sure to have
   };
   using ListingPointer = std::shared_ptr<const Listing>;
   struct Found {
@@ -56,33 +60,50 @@ class PackStore : public ObjectStore {
     std::shared_ptr<const DecodedFrame> decoded;
   };
 
-  explicit PackStore(std::string folder) : folder_(std::move(folder)) {}
+  PackStore(std::string folder, Fd generation)
+      : folder_(std::move(folder)), generation_(std::move(generation)) {}
 
   ListingPointer CurrentListing() HELIOS_EXCLUDES(mutex_);
-  // With everything that this store itself has published.
+  // With everything that this store itself has published, and nothing that has been removed.
   Result<ListingPointer> OwnListing() HELIOS_EXCLUDES(mutex_);
   Result<ListingPointer> Refresh() HELIOS_EXCLUDES(mutex_);
   // Lists once; nullptr if a pack went away meanwhile and the listing must be made again.
-  Result<ListingPointer> List(const Listing& previous) const;
+  Result<std::shared_ptr<Listing>> List(const Listing& previous) const;
   Result<std::vector<std::string>> PackNames() const;
 
-  // Splits keys into found and absent.
-  Result<void> Locate(const Listing& listing, std::span<const ObjectKey> keys,
-                      std::span<const size_t> wanted, std::vector<Found>* found,
-                      std::vector<size_t>* absent) const;
+  // What was found of some keys, what was not, and the damage that may be why.
+  struct Located {
+    std::vector<Found> found;
+    std::vector<size_t> absent;
+    std::vector<Error> damage;
+  };
+  Result<Located> Locate(const Listing& listing, std::span<const ObjectKey> keys,
+                         std::span<const size_t> wanted) const;
+  Result<void> GetFound(std::vector<Found> found, std::span<const ObjectKey> keys,
+                        const GetSink& sink);
+  // The same object from any pack but the one in which it is damaged; else `damage`.
+  Result<void> GetElsewhere(const Found& lost, Error damage, const ObjectKey& key,
+                            const GetSink& sink);
   Result<std::shared_ptr<const DecodedFrame>> LoadFrame(const PackPointer& pack, uint32_t frame)
       HELIOS_EXCLUDES(mutex_);
 
-  // Replaces `packs` by one pack with their objects, without those for which `drop` is true. The
-  // caller holds the merge lock.
-  Result<void> Rewrite(const std::vector<PackPointer>& packs,
-                       const std::function<bool(const ObjectKey&)>& drop);
+  using Filter = std::function<bool(const ObjectKey&)>;
+  // Replaces `packs` by one pack with their objects, without those for which `drop` is true. A pack
+  // that is damaged stays, and is added to `damaged`. The caller holds the merge lock.
+  Result<void> Rewrite(const std::vector<PackPointer>& packs, const Filter& drop,
+                       std::set<std::string>* damaged);
+  // Copies one pack's objects to the writer, those that were not yet copied.
+  static Result<void> CopyPack(PackReader& pack, const Filter& drop,
+                               std::unordered_set<ObjectKey, ObjectKeyHash>* copied,
+                               PackWriter* writer);
   Result<void> RaiseGeneration();
   void RemoveAbandonedFiles() const;
 
   const std::string folder_;
-  // Set by batches of this store: the listing is out of date.
-  const std::shared_ptr<std::atomic<bool>> published_ = std::make_shared<std::atomic<bool>>(false);
+  const Fd generation_;  // of the generation file: eight bytes, written in place
+  // How many packs the batches of this store have published.
+  const std::shared_ptr<std::atomic<uint64_t>> published_ =
+      std::make_shared<std::atomic<uint64_t>>(0);
   Mutex mutex_;
   ListingPointer listing_ HELIOS_GUARDED_BY(mutex_) = std::make_shared<Listing>();
   std::vector<CachedFrame> frame_cache_ HELIOS_GUARDED_BY(mutex_);

@@ -196,7 +196,7 @@ Result<void> PackWriter::Publish() {
     return Error::FromErrno(errno, "rename into place", path);
   }
   published_name_ = std::exchange(name_, "");
-  if (published_ != nullptr) published_->store(true);
+  if (published_ != nullptr) published_->fetch_add(1);
   return {};
 }
 

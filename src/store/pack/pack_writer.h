@@ -18,8 +18,9 @@ namespace helios::pack {
 // so a batch that nothing was put into costs nothing.
 class PackWriter : public ObjectBatch {
  public:
-  // `published`, if given, is set when the pack has become visible.
-  explicit PackWriter(std::string folder, std::shared_ptr<std::atomic<bool>> published = nullptr)
+  // `published`, if given, is raised by one when the pack has become visible.
+  explicit PackWriter(std::string folder,
+                      std::shared_ptr<std::atomic<uint64_t>> published = nullptr)
       : folder_(std::move(folder)), published_(std::move(published)) {}
   ~PackWriter() override;
 
@@ -53,7 +54,7 @@ class PackWriter : public ObjectBatch {
   std::string TemporaryPath() const { return folder_ + "/.tmp-" + name_; }
 
   const std::string folder_;
-  const std::shared_ptr<std::atomic<bool>> published_;
+  const std::shared_ptr<std::atomic<uint64_t>> published_;
   std::string name_;  // empty until the file exists
   std::string published_name_;
   Fd fd_;
