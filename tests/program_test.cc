@@ -7,9 +7,6 @@
 
 #include <filesystem>
 
-// tests/CMakeLists.txt compiles *_test.cc only. When it lists program.cc, this line goes.
-#include "program.cc"
-
 namespace helios {
 namespace {
 

@@ -40,6 +40,9 @@ Result<void> ReadExactlyAt(int fd, void* out, size_t size, uint64_t offset, std:
 Result<Bytes> ReadToEnd(int fd, size_t bytes_max, std::string_view what) {
   struct stat status;
   if (::fstat(fd, &status) != 0) return Error::FromErrno(errno, "stat", what);
+  if (static_cast<uint64_t>(status.st_size) > bytes_max) {
+    return Error(ErrorCode::kCorrupt, std::string(what) + " is larger than it can be");
+  }
   Bytes bytes;
   // One byte more than expected, so that a file that did not grow is read in one call.
   size_t room = static_cast<size_t>(status.st_size) + 1;

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdlib>
+#include <filesystem>
 
 #include "cli/command.h"
 
@@ -74,6 +75,11 @@ int Run(Session& session, const Options& options) {
   const Output& output = session.output;
   const Result<CommitRequest> request = MakeRequest(session, options);
   if (!request) return output.Fail(request.error());
+  // Before a store is made for a folder that is only a slip of the pen.
+  std::error_code failure;
+  if (!std::filesystem::is_directory(session.work, failure)) {
+    return output.Fail(Error(ErrorCode::kFailed, "no such folder: " + session.work));
+  }
   Result<std::unique_ptr<Engine>> engine = session.OpenEngine(options.backend);
   if (!engine) return output.Fail(engine.error());
   const Result<CommitReport> report = (*engine)->Commit(*request);

@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <optional>
 
 #include "cli/command.h"
 
@@ -7,7 +8,7 @@ namespace {
 
 struct Options {
   std::string from;
-  std::string to;
+  std::optional<std::string> to;
   std::vector<std::string> positional;
   Selection selection;
   bool exit_code = false;
@@ -75,8 +76,10 @@ int Run(Session& session, Options& options) {
   request.from = *from;
   // One id alone is compared with where the folder stands.
   request.to = "@";
-  if (!options.to.empty() || !options.positional.empty()) {
-    request.to = *OneId(options.to, &options.positional, "");
+  if (options.to) {
+    request.to = *options.to;
+  } else if (!options.positional.empty()) {
+    request.to = *OneId("", &options.positional, "");
   }
   request.workspace = session.MakeWorkspace();
   request.selection = options.selection;
@@ -93,6 +96,7 @@ int Run(Session& session, Options& options) {
   } else {
     PrintForPeople(output, *report);
   }
+  WarnUnmatched(output, report->unmatched_patterns);
   return options.exit_code && !report->entries.empty() ? kExitDiffers : kExitSuccess;
 }
 

@@ -121,7 +121,7 @@ int Output::Fail(const Error& error) const {
         {"error", {{"code", CodeName(error.code())}, {"message", error.message()}}}};
     std::fprintf(stderr, "%s\n", Dump(value).c_str());
   } else {
-    std::fprintf(stderr, "helios: %s\n", error.message().c_str());
+    std::fprintf(stderr, "helios: %s\n", QuoteMessage(error.message()).c_str());
   }
   return ExitCodeOf(error);
 }
@@ -140,21 +140,37 @@ void AddPaths(Json* object, const std::string& key, const std::vector<std::strin
   if (!exact.empty()) (*object)[key + "_b64"] = exact;
 }
 
-std::string QuoteName(std::string_view name) {
-  const bool utf8 = IsUtf8(name);
+namespace {
+
+std::string Escape(std::string_view text, std::string_view keep) {
+  const bool utf8 = IsUtf8(text);
   std::string quoted;
-  for (const char c : name) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f || c == '\\' || (!utf8 && byte >= 0x80)) {
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    // U+0080 to U+009F are control characters too: the bytes c2 80 to c2 9f.
+    const bool c1 =
+        byte == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xa0;
+    const bool c1_tail =
+        i > 0 && static_cast<unsigned char>(text[i - 1]) == 0xc2 && byte >= 0x80 && byte < 0xa0;
+    const bool control = byte < 0x20 || byte == 0x7f || c1 || c1_tail;
+    if (keep.find(text[i]) != keep.npos) {
+      quoted.push_back(text[i]);
+    } else if (control || text[i] == '\\' || (!utf8 && byte >= 0x80)) {
       char escape[8];
-      std::snprintf(escape, sizeof(escape), c == '\\' ? "\\\\" : "\\x%02x", byte);
+      std::snprintf(escape, sizeof(escape), text[i] == '\\' ? "\\\\" : "\\x%02x", byte);
       quoted.append(escape);
     } else {
-      quoted.push_back(c);
+      quoted.push_back(text[i]);
     }
   }
   return quoted;
 }
+
+}  // namespace
+
+std::string QuoteName(std::string_view name) { return Escape(name, ""); }
+
+std::string QuoteMessage(std::string_view message) { return Escape(message, "\n\\"); }
 
 std::string Count(uint64_t number, std::string_view noun) {
   std::string text = std::to_string(number) + " " + std::string(noun);

@@ -93,6 +93,12 @@ Result<CommitReport> Engine::Commit(const CommitRequest& request) {
     for (int attempt = 0;; ++attempt) {
       HELIOS_TRY_ASSIGN(const std::optional<Operation> latest, state.log.Latest(workspace.key));
       if (is_unchanged(latest)) {
+        // Objects that were missing all the same (a lost pack, say) are put back.
+        if (writer.new_objects() > 0) {
+          HELIOS_TRY(writer.Publish());
+          HELIOS_TRY_ASSIGN(ObjectStore * store, state.Store());
+          HELIOS_TRY(store->Sync());
+        }
         report.unchanged = true;
         report.record = latest->record;
         break;

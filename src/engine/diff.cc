@@ -56,7 +56,8 @@ Result<DiffReport> Engine::Diff(const DiffRequest& request) {
                          if (change.kind == ChangeKind::kDeleted) ++report.deleted;
                          return {};
                        }));
-  // Only what differs was looked at, so a pattern that matched nothing is no news.
+  HELIOS_TRY_ASSIGN(report.unmatched_patterns,
+                    UnmatchedIn(TreeReader(store), {report.from, report.to}, selector));
   state.metrics.Add(Counter::kDiffs);
   state.FlushMetrics();
   return report;

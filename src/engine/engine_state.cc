@@ -1,7 +1,6 @@
 #include "engine/engine_state.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -11,6 +10,7 @@
 #include "base/thread_pool.h"
 #include "store/decorators.h"
 #include "store/metrics_file.h"
+#include "worktree/selected_walk.h"
 
 namespace helios {
 namespace {
@@ -19,6 +19,28 @@ constexpr auto kStoreLockWait = std::chrono::seconds(60);
 constexpr char kIndexFile[] = "index";
 
 }  // namespace
+
+Result<std::vector<std::string>> UnmatchedIn(const TreeReader& reader,
+                                             const std::vector<TreeId>& trees,
+                                             const Selector& selector) {
+  for (const TreeId& tree : trees) {
+    if (selector.UnmatchedPatterns().empty()) break;
+    HELIOS_TRY(CountSelected(reader, tree, "", selector));
+  }
+  return selector.UnmatchedPatterns();
+}
+
+std::string RealPath(const std::string& path) {
+  std::error_code failure;
+  std::string real = std::filesystem::weakly_canonical(path, failure).string();
+  if (failure) return path;
+  while (real.size() > 1 && real.ends_with('/')) real.pop_back();
+  return real;
+}
+
+bool IsWithin(const std::string& path, const std::string& folder) {
+  return path == folder || path.starts_with(folder == "/" ? folder : folder + "/");
+}
 
 Timestamp Now() {
   timespec now;
@@ -64,16 +86,18 @@ Result<OpenWorkspace> Engine::State::OpenWorkspaceRoot(const Workspace& workspac
   const StatusOrErrno status = StatusOf(open.root.get());
   if (status.os_error != 0) return Error::FromErrno(status.os_error, "stat", workspace.path);
   open.status = status.status;
-  open.real_path = std::filesystem::weakly_canonical(workspace.path).string();
+  open.real_path = RealPath(workspace.path);
+  if (IsWithin(open.real_path, RealPath(paths.root))) {
+    return Error(ErrorCode::kInvalidArgument,
+                 "refused: " + workspace.path + " lies inside the store " + paths.root);
+  }
   open.key = KeyOf(workspace);
   return open;
 }
 
 std::string Engine::State::KeyOf(const Workspace& workspace) const {
   if (!workspace.name.empty()) return WorkspaceKey("name:" + workspace.name);
-  std::error_code failure;
-  const std::filesystem::path real = std::filesystem::weakly_canonical(workspace.path, failure);
-  return WorkspaceKey(failure ? workspace.path : real.string());
+  return WorkspaceKey(RealPath(workspace.path));
 }
 
 Result<FileLock> Engine::State::LockShared() const {
@@ -117,10 +141,6 @@ Result<std::unique_ptr<ScanResult>> Engine::State::Scan(const OpenWorkspace& wor
                                                         const Workspace& request,
                                                         const std::optional<StatIndex>& index,
                                                         ObjectSink sink) {
-  struct stat store_status {};
-  if (::stat(paths.root.c_str(), &store_status) != 0) {
-    return Error::FromErrno(errno, "stat", paths.root);
-  }
   SetPhase("scanning");
   ScanOptions scan;
   scan.threads = threads;

@@ -13,6 +13,7 @@
 #include "history/operation_log.h"
 #include "store/object_cache.h"
 #include "store/store_root.h"
+#include "vst/tree_reader.h"
 #include "worktree/pattern.h"
 #include "worktree/scan.h"
 #include "worktree/tree_writer.h"
@@ -79,6 +80,15 @@ class Engine::State {
   std::unique_ptr<ObjectStore> store_ HELIOS_GUARDED_BY(mutex_);
 };
 
+// The selector's patterns that match nothing in any of these trees. Reads them only as far as what
+// has been asked so far leaves doubts.
+Result<std::vector<std::string>> UnmatchedIn(const TreeReader& reader,
+                                             const std::vector<TreeId>& trees,
+                                             const Selector& selector);
+// The path without links and dots, as far as it exists.
+std::string RealPath(const std::string& path);
+// True if `path` is `folder` or lies below it; both are real paths.
+bool IsWithin(const std::string& path, const std::string& folder);
 // Wall-clock time as records and operations carry it.
 Timestamp Now();
 // A copy of a descriptor for someone who will close it.

@@ -1,5 +1,4 @@
 #include <fcntl.h>
-#include <sys/stat.h>
 
 #include <cerrno>
 #include <filesystem>
@@ -16,6 +15,10 @@ struct Target {
 
 // The folder to write into, made if need be. Never inside a store.
 Result<Target> OpenTarget(const std::string& out, const std::string& store) {
+  if (IsWithin(RealPath(out), RealPath(store))) {
+    return Error(ErrorCode::kInvalidArgument,
+                 "refused: " + out + " lies inside the store " + store);
+  }
   Target target;
   std::error_code failure;
   target.made = std::filesystem::create_directories(out, failure);
@@ -25,12 +28,6 @@ Result<Target> OpenTarget(const std::string& out, const std::string& store) {
   }
   if (!fd && failure) return Error::FromErrno(failure.value(), "create folder", out);
   if (!fd) return std::move(fd).error();
-  const std::string real_out = std::filesystem::weakly_canonical(out).string() + "/";
-  const std::string real_store = std::filesystem::weakly_canonical(store).string() + "/";
-  if (real_out.starts_with(real_store)) {
-    return Error(ErrorCode::kInvalidArgument,
-                 "refused: " + out + " lies inside the store " + store);
-  }
   target.root = std::move(fd).value();
   return target;
 }

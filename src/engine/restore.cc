@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "engine/engine_state.h"
 #include "worktree/restore_plan.h"
 
@@ -5,6 +7,8 @@ namespace helios {
 namespace {
 
 constexpr size_t kPathsInMessageMax = 20;
+// How many snapshots are asked whether they hold a file that would be lost.
+constexpr size_t kSnapshotsAskedMax = 64;
 
 std::string ListPaths(const std::vector<std::string>& paths) {
   std::string list;
@@ -31,6 +35,44 @@ Result<void> CheckPlan(const RestorePlan& plan, const RestoreRequest& request) {
   }
   return {};
 }
+
+// The snapshots in which this workspace ever stood, newest first.
+Result<std::vector<TreeId>> SnapshotsOf(const OperationLog& log, const std::string& workspace) {
+  std::vector<TreeId> snapshots;
+  HELIOS_TRY(log.ForEach([&](const Operation& operation) {
+    if (operation.workspace != workspace) return;
+    std::erase(snapshots, operation.snapshot);
+    snapshots.push_back(operation.snapshot);
+    if (snapshots.size() > kSnapshotsAskedMax) snapshots.erase(snapshots.begin());
+  }));
+  std::reverse(snapshots.begin(), snapshots.end());
+  return snapshots;
+}
+
+// Answers whether one of these snapshots holds a file as it is now.
+class HeldFiles {
+ public:
+  HeldFiles(ObjectStore* store, const OperationLog& log, std::string workspace)
+      : reader_(store), log_(log), workspace_(std::move(workspace)) {}
+
+  Result<bool> Holds(const std::string& path, const TreeEntry& present) {
+    if (!snapshots_) {
+      HELIOS_TRY_ASSIGN(snapshots_, SnapshotsOf(log_, workspace_));
+    }
+    for (const TreeId& snapshot : *snapshots_) {
+      const Result<std::optional<TreeEntry>> entry = reader_.Lookup(snapshot, path);
+      // A damaged snapshot holds nothing that one could count on.
+      if (entry && *entry == present) return true;
+    }
+    return false;
+  }
+
+ private:
+  const TreeReader reader_;
+  const OperationLog& log_;
+  const std::string workspace_;
+  std::optional<std::vector<TreeId>> snapshots_;
+};
 
 }  // namespace
 
@@ -61,6 +103,10 @@ Result<RestoreReport> Engine::Restore(const RestoreRequest& request) {
     plan_options.force = request.force;
     plan_options.delete_untracked = request.delete_untracked;
     if (!selector.SelectsEverything()) plan_options.selector = &selector;
+    HeldFiles held(store, state.log, workspace.key);
+    plan_options.is_held = [&held](const std::string& path, const TreeEntry& present) {
+      return held.Holds(path, present);
+    };
     HELIOS_TRY_ASSIGN(const RestorePlan plan,
                       PlanRestore(TreeReader(store), scan->root_directory, baseline,
                                   target.record.snapshot, target.record.attributes, plan_options));
@@ -72,7 +118,8 @@ Result<RestoreReport> Engine::Restore(const RestoreRequest& request) {
     report.kept_untracked = plan.kept_untracked;
     report.conflicts = plan.conflicts;
     report.conflicts.insert(report.conflicts.end(), plan.obstacles.begin(), plan.obstacles.end());
-    report.unmatched_patterns = selector.UnmatchedPatterns();
+    HELIOS_TRY_ASSIGN(report.unmatched_patterns,
+                      UnmatchedIn(TreeReader(store), {report.snapshot}, selector));
     HELIOS_TRY(CheckPlan(plan, request));
     if (request.dry_run) return report;
 

@@ -87,6 +87,15 @@ std::optional<ByteView> TakeEntry(ByteView* rest) {
   return payload;
 }
 
+// True if an entry of just that length was written to its end: then its check differs because it
+// was damaged, not because the writer was cut short.
+bool HasWholeLength(ByteView rest) {
+  if (rest.size() < kEntryOverhead) return false;
+  const auto length = LoadLittleEndian<uint32_t>(rest.data());
+  return length > 0 && rest.size() == kEntryOverhead + length &&
+         LoadLittleEndian<uint32_t>(rest.data() + rest.size() - sizeof(uint32_t)) == length;
+}
+
 Result<Bytes> ReadFrom(int fd, uint64_t start, const std::string& path) {
   const off_t size = ::lseek(fd, 0, SEEK_END);
   if (size < 0) return Error::FromErrno(errno, "read", path);
@@ -94,8 +103,18 @@ Result<Bytes> ReadFrom(int fd, uint64_t start, const std::string& path) {
     return Error(ErrorCode::kCorrupt, path + " is larger than it can be");
   }
   if (static_cast<uint64_t>(size) <= start) return Bytes();
+  // A writer may cut a torn tail off meanwhile: what is there counts, not what there was.
   Bytes bytes(static_cast<size_t>(size) - static_cast<size_t>(start), '\0');
-  HELIOS_TRY(ReadExactlyAt(fd, bytes.data(), bytes.size(), start, path));
+  size_t filled = 0;
+  while (filled < bytes.size()) {
+    const ssize_t n = ::pread(fd, bytes.data() + filled, bytes.size() - filled,
+                              static_cast<off_t>(start + filled));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return Error::FromErrno(errno, "read", path);
+    if (n == 0) break;
+    filled += static_cast<size_t>(n);
+  }
+  bytes.resize(filled);
   return bytes;
 }
 
@@ -122,7 +141,7 @@ Result<OperationLog::Scanned> OperationLog::Scan(int fd, uint64_t start,
     visitor(*operation);
   }
   const uint64_t end = start + (bytes.size() - rest.size());
-  bool damaged = rest.size() > kOperationBytesMax + kEntryOverhead;
+  bool damaged = rest.size() > kOperationBytesMax + kEntryOverhead || HasWholeLength(rest);
   // A whole entry further on shows that this is not the end of the log.
   for (size_t skip = 1; !damaged && skip < rest.size(); ++skip) {
     ByteView later = rest.substr(skip);
@@ -140,19 +159,22 @@ Result<std::optional<Operation>> OperationLog::LatestIn(int fd, const std::strin
   std::optional<Operation> latest;
   uint64_t start = 0;
   // checkpoint := u64 end of the entry in the log, entry
-  HELIOS_TRY_ASSIGN(const std::optional<Bytes> checkpoint,
-                    ReadFileIfExists(workspaces_ + "/" + workspace + "/" + kCheckpointFile,
-                                     2 * kOperationBytesMax));
-  const off_t size = ::lseek(fd, 0, SEEK_END);
-  if (checkpoint && checkpoint->size() > 8) {
-    ByteView rest = ByteView(*checkpoint).substr(8);
-    const auto checkpoint_end = LoadLittleEndian<uint64_t>(checkpoint->data());
-    const std::optional<ByteView> payload = TakeEntry(&rest);
-    if (payload && size >= 0 && checkpoint_end <= static_cast<uint64_t>(size)) {
-      latest = DecodeOperation(*payload);
-      if (latest && latest->workspace != workspace) latest.reset();
-      if (latest) start = checkpoint_end;
-    }
+  const Result<std::optional<Bytes>> checkpoint = ReadFileIfExists(
+      workspaces_ + "/" + workspace + "/" + kCheckpointFile, 2 * kOperationBytesMax);
+  if (checkpoint && *checkpoint && (*checkpoint)->size() > sizeof(uint64_t)) {
+    const auto checkpoint_end = LoadLittleEndian<uint64_t>((*checkpoint)->data());
+    const ByteView entry = ByteView(**checkpoint).substr(sizeof(uint64_t));
+    // Believed only if the log holds that very entry just there.
+    Bytes in_log(entry.size(), '\0');
+    ByteView rest = in_log;
+    const bool is_there =
+        checkpoint_end >= entry.size() &&
+        ReadExactlyAt(fd, in_log.data(), in_log.size(), checkpoint_end - entry.size(), path_) &&
+        in_log == entry;
+    const std::optional<ByteView> payload = is_there ? TakeEntry(&rest) : std::nullopt;
+    if (payload && rest.empty()) latest = DecodeOperation(*payload);
+    if (latest && latest->workspace != workspace) latest.reset();
+    if (latest) start = checkpoint_end;
   }
   HELIOS_TRY_ASSIGN(const Scanned scanned, Scan(fd, start, [&](const Operation& operation) {
                       if (operation.workspace == workspace) latest = operation;

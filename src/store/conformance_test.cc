@@ -212,6 +212,14 @@ TEST_P(StoreConformance, OwnPublicationIsPresentAtOnce) {
 
 TEST_P(StoreConformance, UnpublishedBatchLeavesNoTrace) {
   const std::vector<Object> objects{MakeBlob("small"), MakeBlob(RandomBytes(3 << 20, 1))};
+  const auto list_files = [this] {
+    std::set<std::string> files;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_.path())) {
+      files.insert(entry.path());
+    }
+    return files;
+  };
+  const std::set<std::string> before = list_files();
   {
     Result<std::unique_ptr<ObjectBatch>> batch = store_->OpenBatch();
     ASSERT_TRUE(Ok(batch));
@@ -223,9 +231,7 @@ TEST_P(StoreConformance, UnpublishedBatchLeavesNoTrace) {
     ASSERT_TRUE(Ok(bytes));
     EXPECT_FALSE(bytes->has_value());
   }
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_.path())) {
-    ADD_FAILURE() << "left behind: " << entry.path();
-  }
+  EXPECT_EQ(list_files(), before);
 }
 
 TEST_P(StoreConformance, EmptyBatchPublishes) {

@@ -66,6 +66,11 @@ Result<void> VerifyingStore::GetMany(std::span<const ObjectKey> keys, const GetS
   });
 }
 
+Result<void> CachedStore::Delete(std::span<const ObjectKey> keys) {
+  for (const ObjectKey& key : keys) cache_->Erase(key);
+  return inner().Delete(keys);
+}
+
 Result<std::optional<Bytes>> CachedStore::Get(const ObjectKey& key) {
   if (const ObjectCache::Value hit = cache_->Get(key)) return std::optional<Bytes>(*hit);
   HELIOS_TRY_ASSIGN(std::optional<Bytes> bytes, inner().Get(key));

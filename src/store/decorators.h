@@ -71,6 +71,7 @@ class CachedStore : public ForwardingStore {
       : ForwardingStore(std::move(inner)), cache_(cache), metrics_(metrics) {}
 
   Result<std::optional<Bytes>> Get(const ObjectKey& key) override;
+  Result<void> Delete(std::span<const ObjectKey> keys) override;
 
  private:
   ObjectCache* cache_;

@@ -32,6 +32,16 @@ void ObjectCache::Put(const ObjectKey& key, Value value) {
   }
 }
 
+void ObjectCache::Erase(const ObjectKey& key) {
+  Shard& shard = ShardOf(key);
+  MutexLock lock(shard.mutex);
+  const auto it = shard.items.find(key);
+  if (it == shard.items.end()) return;
+  shard.bytes -= it->second->value->size();
+  shard.recent.erase(it->second);
+  shard.items.erase(it);
+}
+
 uint64_t ObjectCache::items() {
   uint64_t sum = 0;
   for (Shard& shard : shards_) {

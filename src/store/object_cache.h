@@ -29,6 +29,8 @@ class ObjectCache {
   Value Get(const ObjectKey& key);
   void Put(const ObjectKey& key, Value value);
 
+  void Erase(const ObjectKey& key);
+
   // Gauges of this process.
   uint64_t items();
   uint64_t bytes();

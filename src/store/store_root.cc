@@ -65,7 +65,9 @@ Result<void> CheckOwner(const std::string& path, const struct stat& status) {
 
 }  // namespace
 
-Result<void> CreateStore(const std::string& path, const Backend& backend) {
+Result<void> CreateStore(const std::string& given_path, const Backend& backend) {
+  std::string path = given_path;
+  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
   const size_t slash = path.rfind('/');
   const std::string parent = slash == path.npos ? "." : path.substr(0, slash + 1);
   std::error_code ignored;  // what is wrong with the parent shows at the next step

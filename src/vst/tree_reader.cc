@@ -202,9 +202,32 @@ Result<void> TreeReader::ReadDiffering(const TreeId& a, const TreeId& b,
   return {};
 }
 
-Result<TreeTotals> TreeReader::ReadTotals(const TreeId& tree) const {
-  HELIOS_TRY_ASSIGN(const TreePage page, LoadTreePage(tree));
-  return page.Totals();
+Result<std::optional<TreeEntry>> TreeReader::Lookup(const TreeId& tree,
+                                                    std::string_view path) const {
+  TreeId folder = tree;
+  while (true) {
+    const size_t slash = path.find('/');
+    const std::string_view name = path.substr(0, slash);
+    // Down the pages: the first whose last name is not before the one wanted.
+    HELIOS_TRY_ASSIGN(TreePage page, LoadTreePage(folder));
+    while (page.level > 0) {
+      const auto ref = std::lower_bound(
+          page.pages.begin(), page.pages.end(), name,
+          [](const TreePageRef& a, std::string_view b) { return a.last_name < b; });
+      if (ref == page.pages.end()) return std::optional<TreeEntry>();
+      const uint8_t level = page.level;
+      HELIOS_TRY_ASSIGN(page, LoadTreePage(ref->id));
+      if (page.level >= level) return Contradiction(folder, "it is on another level");
+    }
+    const auto entry =
+        std::lower_bound(page.entries.begin(), page.entries.end(), name,
+                         [](const TreeEntry& a, std::string_view b) { return a.name < b; });
+    if (entry == page.entries.end() || entry->name != name) return std::optional<TreeEntry>();
+    if (slash == path.npos) return std::optional<TreeEntry>(*entry);
+    if (entry->kind != EntryKind::kDirectory) return std::optional<TreeEntry>();
+    folder = {entry->id};
+    path.remove_prefix(slash + 1);
+  }
 }
 
 Result<void> TreeReader::ForEachChunk(const ManifestId& manifest, const ChunkSink& sink) const {

@@ -3,6 +3,7 @@
 #define HELIOS_VST_TREE_READER_H_
 
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -40,7 +41,8 @@ class TreeReader {
   Result<void> ReadDiffering(const TreeId& a, const TreeId& b, std::vector<TreeEntry>* entries_a,
                              std::vector<TreeEntry>* entries_b) const;
 
-  Result<TreeTotals> ReadTotals(const TreeId& tree) const;
+  // The entry at `path`, components joined by '/'; nullopt if there is none.
+  Result<std::optional<TreeEntry>> Lookup(const TreeId& tree, std::string_view path) const;
 
   // Visits the chunks of a large file in order.
   using ChunkSink = std::function<Result<void>(const BlobId& id, uint64_t length)>;

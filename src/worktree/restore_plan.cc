@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "worktree/selected_walk.h"
+
 namespace helios {
 namespace {
 
@@ -98,32 +100,30 @@ class Planner {
         sides.target = &target.entries[t];
         sides.attributes = &target.attributes[t++];
       }
-      PlanName(sides, step.planned);
+      HELIOS_TRY(PlanName(sides, step.planned));
     }
     return {};
   }
 
-  void PlanName(const Sides& sides, PlannedFolder* planned) {
+  Result<void> PlanName(const Sides& sides, PlannedFolder* planned) {
     const bool is_directory = IsDirectory(sides.target) ||
                               (sides.workspace != nullptr && sides.workspace->child != nullptr);
     if (options_.selector != nullptr && !options_.selector->Selects(sides.path, is_directory) &&
         !(is_directory && options_.selector->MaySelectBelow(sides.path))) {
-      return;
+      return {};
     }
     if (sides.workspace == nullptr) {
-      if (sides.target != nullptr) PlanCreation(sides, planned);
-    } else if (!IsCaptured(sides.workspace->entry_class)) {
-      PlanUncaptured(sides, planned);
-    } else if (sides.target == nullptr) {
-      PlanAbsence(sides, planned);
-    } else if (sides.workspace->entry_class == EntryClass::kDirectory) {
-      PlanOverFolder(sides, planned);
-    } else {
-      PlanOverFile(sides, planned);
+      return sides.target != nullptr ? PlanCreation(sides, planned) : Result<void>();
     }
+    if (!IsCaptured(sides.workspace->entry_class)) return PlanUncaptured(sides, planned);
+    if (sides.target == nullptr) return PlanAbsence(sides, planned);
+    if (sides.workspace->entry_class == EntryClass::kDirectory) {
+      return PlanOverFolder(sides, planned);
+    }
+    return PlanOverFile(sides, planned);
   }
 
-  void PlanCreation(const Sides& sides, PlannedFolder* planned) {
+  Result<void> PlanCreation(const Sides& sides, PlannedFolder* planned) {
     plan_->has_work = true;
     if (IsDirectory(sides.target)) {
       planned->subtrees.push_back(
@@ -132,14 +132,19 @@ class Planner {
       planned->files.push_back(
           {PlannedFile::Action::kCreate, *sides.target, sides.attributes->attributes, {}});
     }
-    const TreeTotals totals = sides.target->Totals();
+    TreeTotals totals = sides.target->Totals();
+    if (IsDirectory(sides.target) && options_.selector != nullptr) {
+      HELIOS_TRY_ASSIGN(totals,
+                        CountSelected(reader_, {sides.target->id}, sides.path, *options_.selector));
+    }
     plan_->created += totals.files;
     plan_->bytes += totals.bytes;
+    return {};
   }
 
   // Something that Helios does not capture is in the way, or lies beside it and is left alone.
-  void PlanUncaptured(const Sides& sides, PlannedFolder* planned) {
-    if (sides.target == nullptr) return;
+  Result<void> PlanUncaptured(const Sides& sides, PlannedFolder* planned) {
+    if (sides.target == nullptr) return {};
     const bool replaceable = sides.workspace->entry_class != EntryClass::kStore &&
                              sides.workspace->entry_class != EntryClass::kGit &&
                              !sides.workspace->listed_as_directory &&
@@ -147,21 +152,23 @@ class Planner {
     if (!replaceable) {
       plan_->obstacles.push_back(sides.path);
     } else if (AllowsLoss(sides.path)) {
-      PlanCreation(sides, planned);
+      HELIOS_TRY(PlanCreation(sides, planned));
       planned->files.back().action = PlannedFile::Action::kReplace;
     }
+    return {};
   }
 
-  void PlanOverFile(const Sides& sides, PlannedFolder* planned) {
+  Result<void> PlanOverFile(const Sides& sides, PlannedFolder* planned) {
     const TreeEntry present = sides.workspace->ToTreeEntry();
     if (present == *sides.target) {
-      if (sides.workspace->status.Attributes() == sides.attributes->attributes) return;
+      if (sides.workspace->status.Attributes() == sides.attributes->attributes) return {};
       plan_->has_work = true;
       planned->files.push_back({PlannedFile::Action::kSetAttributes, present,
                                 sides.attributes->attributes, sides.workspace->status});
-      return;
+      return {};
     }
-    if (!IsSaved(present, sides.baseline) && !AllowsLoss(sides.path)) return;
+    HELIOS_TRY_ASSIGN(const bool saved, IsSaved(sides.path, present, sides.baseline));
+    if (!saved && !AllowsLoss(sides.path)) return {};
     plan_->has_work = true;
     ++plan_->replaced;
     plan_->bytes += sides.target->Totals().bytes;
@@ -173,51 +180,54 @@ class Planner {
       planned->files.push_back({PlannedFile::Action::kReplace, *sides.target,
                                 sides.attributes->attributes, sides.workspace->status});
     }
+    return {};
   }
 
-  void PlanOverFolder(const Sides& sides, PlannedFolder* planned) {
+  Result<void> PlanOverFolder(const Sides& sides, PlannedFolder* planned) {
     std::optional<TreeId> baseline;
     if (IsDirectory(sides.baseline)) baseline = TreeId{sides.baseline->id};
     if (IsDirectory(sides.target)) {
       Descend(sides, baseline, Target{{sides.target->id}, sides.attributes->directory}, planned);
-      return;
+      return {};
     }
     // A file takes the place of a folder: whatever is in it must be saved.
     if (baseline != std::optional<TreeId>(sides.workspace->child->built.tree) ||
         HasUncaptured(*sides.workspace->child)) {
-      if (!CheckWholeFolder(sides, baseline)) return;
+      if (!CheckWholeFolder(sides, baseline)) return {};
     }
     plan_->has_work = true;
     plan_->deleted += sides.workspace->child->built.totals.files;
     planned->make_room.push_back(
         {sides.target->name, sides.workspace->status, sides.workspace->child});
-    PlanCreation(sides, planned);
+    return PlanCreation(sides, planned);
   }
 
   // The target does not have this name.
-  void PlanAbsence(const Sides& sides, PlannedFolder* planned) {
+  Result<void> PlanAbsence(const Sides& sides, PlannedFolder* planned) {
     if (sides.workspace->entry_class == EntryClass::kDirectory) {
       if (!IsDirectory(sides.baseline) && !options_.delete_untracked) {
         plan_->kept_untracked += std::max<uint64_t>(1, sides.workspace->child->built.totals.files);
-        return;
+        return {};
       }
       std::optional<TreeId> baseline;
       if (IsDirectory(sides.baseline)) baseline = TreeId{sides.baseline->id};
       Descend(sides, baseline, std::nullopt, planned);
-      return;
+      return {};
     }
     const TreeEntry present = sides.workspace->ToTreeEntry();
     if (sides.baseline == nullptr && !options_.delete_untracked) {
       ++plan_->kept_untracked;
-      return;
+      return {};
     }
-    if (sides.baseline != nullptr && !IsSaved(present, sides.baseline) && !AllowsLoss(sides.path)) {
-      return;
+    if (sides.baseline != nullptr) {
+      HELIOS_TRY_ASSIGN(const bool saved, IsSaved(sides.path, present, sides.baseline));
+      if (!saved && !AllowsLoss(sides.path)) return {};
     }
     plan_->has_work = true;
     ++plan_->deleted;
     planned->removals.push_back({present.name, sides.workspace->status, nullptr});
     NoteRemoval(planned);
+    return {};
   }
 
   void Descend(const Sides& sides, const std::optional<TreeId>& baseline,
@@ -242,8 +252,10 @@ class Planner {
     for (; folder != nullptr && !folder->removes; folder = folder->parent) folder->removes = true;
   }
 
-  static bool IsSaved(const TreeEntry& present, const TreeEntry* baseline) {
-    return baseline != nullptr && *baseline == present;
+  Result<bool> IsSaved(const std::string& path, const TreeEntry& present,
+                       const TreeEntry* baseline) const {
+    if (baseline != nullptr && *baseline == present) return true;
+    return options_.is_held ? options_.is_held(path, present) : Result<bool>(false);
   }
 
   // Notes that the content at `path` would be lost; true if that was asked for.

@@ -3,6 +3,7 @@
 #ifndef HELIOS_WORKTREE_RESTORE_PLAN_H_
 #define HELIOS_WORKTREE_RESTORE_PLAN_H_
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -66,6 +67,9 @@ struct RestorePlanOptions {
   bool force = false;  // conflicts are listed and planned all the same
   bool delete_untracked = false;
   const Selector* selector = nullptr;  // null: everything
+  // Whether a file's present content is held by some snapshot of this workspace, though not by its
+  // baseline. Asked only about files that would be lost. May be empty.
+  std::function<Result<bool>(const std::string& path, const TreeEntry& present)> is_held;
 };
 
 // Compares the workspace as scanned, its baseline (absent: nothing is known to be saved) and the

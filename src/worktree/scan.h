@@ -84,9 +84,6 @@ using ObjectSink =
 struct ScanOptions {
   unsigned threads = 1;
   bool include_git = false;
-  // Device and inode of the store in use, which is never captured.
-  uint64_t store_device = 0;
-  uint64_t store_inode = 0;
   const StatIndex* index = nullptr;  // may be null
   ObjectSink sink;
   Progress* progress = nullptr;  // may be null

@@ -375,10 +375,14 @@ class Writer {
 
   // Its owner may have made the folder read-only; its final mode is set at the end.
   static void MakeWritable(const Folder& folder, const PlannedFolder& plan) {
+    if (!plan.files.empty() || !plan.subtrees.empty() || !plan.make_room.empty() || plan.removes) {
+      MakeWritable(folder);
+    }
+  }
+
+  static void MakeWritable(const Folder& folder) {
     const StatusOrErrno status = StatusOf(folder.fd());
-    const bool has_work = !plan.files.empty() || !plan.subtrees.empty() || !plan.removals.empty() ||
-                          !plan.make_room.empty();
-    if (has_work && status.os_error == 0 && (status.status.mode & 0700) != 0700) {
+    if (status.os_error == 0 && (status.status.mode & 0700) != 0700) {
       (void)::fchmod(folder.fd(), (status.status.mode & 07777) | 0700);  // the write says if not
     }
   }
@@ -426,7 +430,11 @@ class Writer {
   void Leave(const FolderPointer& folder, const FolderPointer& parent, const PlannedFolder& plan) {
     if (plan.remove_if_empty && parent != nullptr) {
       // Not empty: what is in it was never captured, and stays.
-      if (::unlinkat(parent->fd(), plan.name.c_str(), AT_REMOVEDIR) == 0) ++reports_[0].deleted;
+      if (::unlinkat(parent->fd(), plan.name.c_str(), AT_REMOVEDIR) == 0) {
+        ++reports_[0].deleted;
+      } else if (errno != ENOTEMPTY && errno != EEXIST) {
+        Fail(0, folder->Path(), std::strerror(errno));
+      }
     } else if (plan.attributes) {
       (void)files_.SetFolderAttributes(folder->fd(), *plan.attributes);  // as in ~Folder
     }
@@ -477,6 +485,7 @@ class Writer {
         Fail(worker, parent.PathOf(step.folder->Path()), std::strerror(os_error));
         continue;
       }
+      MakeWritable(*step.folder);
       step.scanned->Expand();
       stack.push_back({step.folder, step.scanned, step.above, true});
       for (const ScannedEntry& entry : step.scanned->entries) {

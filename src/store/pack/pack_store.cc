@@ -222,7 +222,7 @@ Result<std::optional<Bytes>> PackStore::Get(const ObjectKey& key) {
 Result<void> PackStore::GetMany(std::span<const ObjectKey> keys, const GetSink& sink) {
   std::vector<size_t> all(keys.size());
   std::iota(all.begin(), all.end(), size_t{0});
-  ListingPointer listing = CurrentListing();
+  HELIOS_TRY_ASSIGN(ListingPointer listing, OwnListing());
   HELIOS_TRY_ASSIGN(Located located, Locate(*listing, keys, all));
   std::vector<Found> found = std::move(located.found);
   if (!located.absent.empty()) {
@@ -336,6 +336,7 @@ Result<StoreTotals> PackStore::Totals() {
 }
 
 Result<void> PackStore::Maintain() {
+  RemoveAbandonedFiles();
   HELIOS_TRY_ASSIGN(const ListingPointer known, OwnListing());
   if (ChooseMerge(known->packs, {}).empty()) return {};
   Result<FileLock> lock = FileLock::Acquire(folder_ + "/" + kMergeLockFile,
@@ -345,7 +346,6 @@ Result<void> PackStore::Maintain() {
     if (lock.error().code() == ErrorCode::kBusy) return {};
     return std::move(lock).error();
   }
-  RemoveAbandonedFiles();
   std::set<std::string> damaged;
   while (true) {
     HELIOS_TRY_ASSIGN(const ListingPointer listing, Refresh());
@@ -375,8 +375,8 @@ Result<void> PackStore::Delete(std::span<const ObjectKey> keys) {
   HELIOS_TRY(Rewrite(
       affected, [&](const ObjectKey& key) { return doomed.count(key) > 0; }, &damaged));
   if (damaged.empty()) return {};
-  return Error(ErrorCode::kCorrupt, "pack " + folder_ + "/" + *damaged.begin() +
-                                        " is damaged: nothing was deleted from it");
+  return Error(ErrorCode::kCorrupt,
+               "pack " + folder_ + "/" + *damaged.begin() + " is damaged: nothing was deleted");
 }
 
 Result<void> PackStore::CopyPack(PackReader& pack, const Filter& drop,
@@ -430,11 +430,15 @@ Result<void> PackStore::Rewrite(const std::vector<PackPointer>& packs, const Fil
       return result;
     }
   }
+  if (!damaged->empty() && std::any_of(packs.begin(), packs.end(), [&](const PackPointer& pack) {
+        return damaged->contains(pack->name());
+      })) {
+    return {};
+  }
   HELIOS_TRY(writer.Publish());
   HELIOS_TRY(Sync());
   HELIOS_TRY(RaiseGeneration());
   for (const PackPointer& pack : packs) {
-    if (damaged->contains(pack->name())) continue;
     if (::unlink(pack->path().c_str()) != 0 && errno != ENOENT) {
       return Error::FromErrno(errno, "remove merged pack", pack->path());
     }

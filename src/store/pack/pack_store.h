@@ -88,8 +88,9 @@ class PackStore : public ObjectStore {
       HELIOS_EXCLUDES(mutex_);
 
   using Filter = std::function<bool(const ObjectKey&)>;
-  // Replaces `packs` by one pack with their objects, without those for which `drop` is true. A pack
-  // that is damaged stays, and is added to `damaged`. The caller holds the merge lock.
+  // Replaces `packs` by one pack with their objects, without those for which `drop` is true. If
+  // some are damaged, nothing is replaced, and they are added to `damaged`. The caller holds the
+  // merge lock.
   Result<void> Rewrite(const std::vector<PackPointer>& packs, const Filter& drop,
                        std::set<std::string>* damaged);
   // Copies one pack's objects to the writer, those that were not yet copied.

@@ -1,0 +1,35 @@
+#include "worktree/selected_walk.h"
+
+#include <utility>
+#include <vector>
+
+namespace helios {
+
+Result<TreeTotals> CountSelected(const TreeReader& reader, const TreeId& tree,
+                                 const std::string& path, const Selector& selector) {
+  TreeTotals totals;
+  std::vector<std::pair<TreeId, std::string>> stack{{tree, path}};
+  while (!stack.empty()) {
+    const auto [folder, folder_path] = std::move(stack.back());
+    stack.pop_back();
+    const auto take = [&](std::span<TreeEntry> entries,
+                          std::span<AttributesEntry>) -> Result<void> {
+      for (const TreeEntry& entry : entries) {
+        std::string below = folder_path.empty() ? entry.name : folder_path + "/" + entry.name;
+        const bool is_directory = entry.kind == EntryKind::kDirectory;
+        const bool selected = selector.Selects(below, is_directory);
+        if (is_directory && (selected || selector.MaySelectBelow(below))) {
+          stack.emplace_back(TreeId{entry.id}, std::move(below));
+        } else if (selected) {
+          totals.files += entry.Totals().files;
+          totals.bytes += entry.Totals().bytes;
+        }
+      }
+      return {};
+    };
+    HELIOS_TRY(reader.ForEachPage(folder, nullptr, take));
+  }
+  return totals;
+}
+
+}  // namespace helios
