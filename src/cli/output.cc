@@ -170,7 +170,17 @@ std::string Escape(std::string_view text, std::string_view keep) {
 
 std::string QuoteName(std::string_view name) { return Escape(name, ""); }
 
-std::string QuoteMessage(std::string_view message) { return Escape(message, "\n\\"); }
+std::string QuoteMessage(std::string_view message) {
+  // The lines of a list begin with two spaces; any other line end is part of a name.
+  std::string quoted;
+  while (true) {
+    const size_t end = message.find("\n  ");
+    quoted += Escape(message.substr(0, end), "\\");
+    if (end == message.npos) return quoted;
+    quoted += "\n  ";
+    message.remove_prefix(end + 3);
+  }
+}
 
 std::string Count(uint64_t number, std::string_view noun) {
   std::string text = std::to_string(number) + " " + std::string(noun);

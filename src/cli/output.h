@@ -49,7 +49,7 @@ void AddPaths(Json* object, const std::string& key, const std::vector<std::strin
 
 // A name as a terminal may show it: control characters and bytes that are no text as escapes.
 std::string QuoteName(std::string_view name);
-// A message with names in it, the same way, but for its own line ends and backslashes.
+// A message with names in it, the same way, but for backslashes and the lines of a list.
 std::string QuoteMessage(std::string_view message);
 // "12 files", "1 file".
 std::string Count(uint64_t number, std::string_view noun);

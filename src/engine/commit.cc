@@ -86,19 +86,16 @@ Result<CommitReport> Engine::Commit(const CommitRequest& request) {
     state.SetPhase("writing");
     const auto is_unchanged = [&](const std::optional<Operation>& latest) {
       return latest && latest->snapshot == scan->root.tree &&
-             latest->attributes == scan->root.attributes && request.message.empty() &&
-             request.labels.empty() && scan->report[OmissionReason::kTorn].count == 0;
+             latest->attributes == scan->root.attributes &&
+             // What should have been there and was not (a lost pack, say) is put back.
+             writer.new_objects() == 0 && request.message.empty() && request.labels.empty() &&
+             scan->report[OmissionReason::kTorn].count == 0;
     };
+    HELIOS_TRY_ASSIGN(const FileLock turn, state.TakeTurn(workspace));
     // Contents and trees, the record, the operation: each is durable before the next is visible.
     for (int attempt = 0;; ++attempt) {
       HELIOS_TRY_ASSIGN(const std::optional<Operation> latest, state.log.Latest(workspace.key));
       if (is_unchanged(latest)) {
-        // Objects that were missing all the same (a lost pack, say) are put back.
-        if (writer.new_objects() > 0) {
-          HELIOS_TRY(writer.Publish());
-          HELIOS_TRY_ASSIGN(ObjectStore * store, state.Store());
-          HELIOS_TRY(store->Sync());
-        }
         report.unchanged = true;
         report.record = latest->record;
         break;

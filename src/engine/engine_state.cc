@@ -104,6 +104,11 @@ Result<FileLock> Engine::State::LockShared() const {
   return FileLock::Acquire(paths.Lock(), FileLock::Mode::kShared, kStoreLockWait);
 }
 
+Result<FileLock> Engine::State::TakeTurn(const OpenWorkspace& workspace) const {
+  HELIOS_TRY_ASSIGN(const std::string folder, log.WorkspaceFolder(workspace.key));
+  return FileLock::Acquire(folder + "/turn", FileLock::Mode::kExclusive, kStoreLockWait);
+}
+
 Result<ResolvedRecord> Engine::State::Resolve(const std::string& id,
                                               const std::string& workspace_key) {
   HELIOS_TRY_ASSIGN(ObjectStore * store, Store());

@@ -42,6 +42,10 @@ class Engine::State {
   // Held for as long as an operation relies on the store's objects.
   Result<FileLock> LockShared() const;
 
+  // Held while a record is made upon the workspace's last one: those who commit one workspace at
+  // once take turns, instead of overtaking each other again and again.
+  Result<FileLock> TakeTurn(const OpenWorkspace& workspace) const;
+
   Result<ResolvedRecord> Resolve(const std::string& id, const std::string& workspace_key);
 
   // Scans with the workspace's stat index. `index` must outlive the result.

@@ -16,6 +16,7 @@ namespace {
 // entry := u32 length, u64 check of the payload, payload, u32 length
 constexpr size_t kEntryOverhead = 4 + 8 + 4;
 constexpr size_t kOperationBytesMax = 16 << 10;
+constexpr size_t kHoleBytesMin = 32;
 constexpr size_t kPathBytesMax = 8 << 10;
 constexpr size_t kLogBytesMax = size_t{4} << 30;
 constexpr auto kLockWait = std::chrono::seconds(30);
@@ -92,7 +93,9 @@ std::optional<ByteView> TakeEntry(ByteView* rest) {
 bool HasWholeLength(ByteView rest) {
   if (rest.size() < kEntryOverhead) return false;
   const auto length = LoadLittleEndian<uint32_t>(rest.data());
-  return length > 0 && rest.size() == kEntryOverhead + length &&
+  // Blocks that never reached the disk read as zeros: no operation holds so many in a row.
+  const bool has_hole = rest.find(Bytes(kHoleBytesMin, '\0')) != rest.npos;
+  return length > 0 && !has_hole && rest.size() == kEntryOverhead + length &&
          LoadLittleEndian<uint32_t>(rest.data() + rest.size() - sizeof(uint32_t)) == length;
 }
 
