@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/codec.h"
+#include "base/hex.h"
 #include "store/testing.h"
 
 namespace helios::pack {
@@ -233,6 +234,17 @@ TEST(FrameTest, SurvivesNoiseUnderARightHeader) {
     const Result<DecodedFrame> decoded = DecodeFrame(damaged);
     EXPECT_EQ(decoded ? decoded->raw_length : 3000u, 3000u) << "seed " << seed;
   }
+}
+
+// The bytes of docs/format.md.
+TEST(FrameTest, StoredAbcIsAsTheFormatPageSays) {
+  Member member{};
+  member.length = 3;
+  member.kind = static_cast<uint8_t>(ObjectKind::kBlob);
+  Bytes frame;
+  ASSERT_TRUE(Ok(FrameEncoder().Append({&member, 1}, "abc", &frame)));
+  EXPECT_EQ(HexEncode(frame),
+            "4652414d00000000010000000300000003000000121aaefb0300000001000000616263");
 }
 
 }  // namespace

@@ -26,7 +26,7 @@ inline constexpr size_t kFrameBytes = size_t{128} << 10;
 inline constexpr size_t kOwnFrameBytesMin = kFrameBytes / 2;
 // Trees and their kin are read one here, one there, and mostly hashes, which do not compress: their
 // frames are smaller.
-inline constexpr size_t kMetadataFrameBytes = size_t{32} << 10;
+inline constexpr size_t kMetadataFrameBytes = size_t{8} << 10;
 inline constexpr size_t kFrameRawBytesMax = kObjectBytesMax;
 inline constexpr uint32_t kFrameMembersMax = 1 << 16;
 
@@ -102,8 +102,8 @@ struct PackFooter {
 static_assert(sizeof(PackFooter) == 56);
 
 inline constexpr uint32_t kBucketBitsMax = 16;
-// About this many entries share a bucket: 12 KiB to read for the first look-up in it.
-inline constexpr size_t kBucketEntries = 256;
+// About this many entries share a bucket: 3 KiB to read for the first look-up in it.
+inline constexpr size_t kBucketEntries = 64;
 
 inline uint32_t BucketOf(const uint8_t* id, uint32_t bits) {
   const uint32_t head = uint32_t{id[0]} << 8 | id[1];

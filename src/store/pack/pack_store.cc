@@ -21,7 +21,10 @@ namespace helios::pack {
 namespace {
 
 constexpr int kListAttemptsMax = 64;
-constexpr size_t kFrameCacheBytes = size_t{8} << 20;
+// Trees are come back to; contents are read in their order, and a small cache stays in the
+// processor's.
+constexpr size_t kMetadataCacheBytes = size_t{8} << 20;
+constexpr size_t kContentCacheBytes = size_t{1} << 20;
 
 // Packs of one tier (each tier eight times the size of the one before) are merged when there are
 // eight of them; packs above the largest tier stay as they are.
@@ -183,29 +186,46 @@ Result<PackStore::Located> PackStore::Locate(const Listing& listing,
   return located;
 }
 
+std::shared_ptr<const DecodedFrame> PackStore::FrameCache::Find(const PackReader* pack,
+                                                                uint32_t frame) {
+  for (CachedFrame& cached : frames) {
+    if (cached.pack.get() != pack || cached.frame != frame) continue;
+    cached.last_use = ++clock;
+    return cached.decoded;
+  }
+  return nullptr;
+}
+
+void PackStore::FrameCache::Add(CachedFrame added, size_t bytes_max) {
+  bytes += added.decoded->raw_length;
+  added.last_use = ++clock;
+  frames.push_back(std::move(added));
+  while (bytes > bytes_max) {
+    const auto oldest = std::min_element(
+        frames.begin(), frames.end(),
+        [](const CachedFrame& a, const CachedFrame& b) { return a.last_use < b.last_use; });
+    bytes -= oldest->decoded->raw_length;
+    *oldest = std::move(frames.back());
+    frames.pop_back();
+  }
+}
+
 Result<std::shared_ptr<const DecodedFrame>> PackStore::LoadFrame(const PackPointer& pack,
                                                                  uint32_t frame) {
   {
     MutexLock lock(mutex_);
-    for (CachedFrame& cached : frame_cache_) {
-      if (cached.pack != pack.get() || cached.frame != frame) continue;
-      cached.last_use = ++frame_clock_;
-      return cached.decoded;
-    }
+    if (auto cached = metadata_cache_.Find(pack.get(), frame)) return cached;
+    if (auto cached = content_cache_.Find(pack.get(), frame)) return cached;
   }
   HELIOS_TRY_ASSIGN(DecodedFrame decoded, pack->ReadFrame(frame));
   auto shared = std::make_shared<const DecodedFrame>(std::move(decoded));
   if (shared->members.size() < 2) return shared;  // nobody else lies in this frame
+  const bool is_content = shared->members[0].kind == static_cast<uint8_t>(ObjectKind::kBlob);
   MutexLock lock(mutex_);
-  frame_cache_.push_back({pack.get(), frame, ++frame_clock_, pack, shared});
-  frame_cache_bytes_ += shared->raw_length;
-  while (frame_cache_bytes_ > kFrameCacheBytes) {
-    const auto oldest = std::min_element(
-        frame_cache_.begin(), frame_cache_.end(),
-        [](const CachedFrame& a, const CachedFrame& b) { return a.last_use < b.last_use; });
-    frame_cache_bytes_ -= oldest->decoded->raw_length;
-    *oldest = std::move(frame_cache_.back());
-    frame_cache_.pop_back();
+  if (is_content) {
+    content_cache_.Add({pack, frame, 0, shared}, kContentCacheBytes);
+  } else {
+    metadata_cache_.Add({pack, frame, 0, shared}, kMetadataCacheBytes);
   }
   return shared;
 }

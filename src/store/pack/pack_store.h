@@ -53,11 +53,18 @@ class PackStore : public ObjectStore {
     size_t key_index;
   };
   struct CachedFrame {
-    const PackReader* pack = nullptr;
+    PackPointer pack;
     uint32_t frame = 0;
     uint64_t last_use = 0;
-    PackPointer keeps_pack_alive;
     std::shared_ptr<const DecodedFrame> decoded;
+  };
+  // Decoded frames, the least recently used of which goes first.
+  struct FrameCache {
+    std::vector<CachedFrame> frames;
+    size_t bytes = 0;
+    uint64_t clock = 0;
+    std::shared_ptr<const DecodedFrame> Find(const PackReader* pack, uint32_t frame);
+    void Add(CachedFrame added, size_t bytes_max);
   };
 
   PackStore(std::string folder, Fd generation)
@@ -107,9 +114,8 @@ class PackStore : public ObjectStore {
       std::make_shared<std::atomic<uint64_t>>(0);
   Mutex mutex_;
   ListingPointer listing_ HELIOS_GUARDED_BY(mutex_) = std::make_shared<Listing>();
-  std::vector<CachedFrame> frame_cache_ HELIOS_GUARDED_BY(mutex_);
-  size_t frame_cache_bytes_ HELIOS_GUARDED_BY(mutex_) = 0;
-  uint64_t frame_clock_ HELIOS_GUARDED_BY(mutex_) = 0;
+  FrameCache metadata_cache_ HELIOS_GUARDED_BY(mutex_);
+  FrameCache content_cache_ HELIOS_GUARDED_BY(mutex_);
 };
 
 }  // namespace helios::pack
