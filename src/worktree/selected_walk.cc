@@ -10,7 +10,8 @@ Result<TreeTotals> CountSelected(const TreeReader& reader, const TreeId& tree,
   TreeTotals totals;
   std::vector<std::pair<TreeId, std::string>> stack{{tree, path}};
   while (!stack.empty()) {
-    const auto [folder, folder_path] = std::move(stack.back());
+    const TreeId folder = stack.back().first;
+    const std::string folder_path = std::move(stack.back().second);
     stack.pop_back();
     const auto take = [&](std::span<TreeEntry> entries,
                           std::span<AttributesEntry>) -> Result<void> {
