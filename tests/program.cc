@@ -582,6 +582,13 @@ uint64_t InodeOf(const std::string& path) {
   return status.st_ino;
 }
 
+uint64_t ChangeTimeOf(const std::string& path) {
+  struct stat status;
+  if (::lstat(path.c_str(), &status) != 0) Throw("stat " + path);
+  return static_cast<uint64_t>(status.st_ctim.tv_sec) * 1'000'000'000 +
+         static_cast<uint64_t>(status.st_ctim.tv_nsec);
+}
+
 void CopyTree(const std::string& from, const std::string& to) {
   fs::copy(from, to, fs::copy_options::recursive | fs::copy_options::overwrite_existing);
 }

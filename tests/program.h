@@ -90,6 +90,7 @@ void SetMode(const std::string& path, unsigned mode);
 void SetOwner(const std::string& path, unsigned uid);  // with everything below
 void SetMtime(const std::string& path, int64_t seconds, int64_t nanoseconds);
 uint64_t InodeOf(const std::string& path);
+uint64_t ChangeTimeOf(const std::string& path);                 // ctime in nanoseconds
 void CopyTree(const std::string& from, const std::string& to);  // files and folders only
 // The names in a folder, sorted.
 std::vector<std::string> ListFolder(const std::string& path);

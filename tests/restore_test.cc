@@ -64,6 +64,21 @@ TEST_F(RestoreTest, TouchesOnlyWhatDiffers) {
   EXPECT_EQ(json["written"]["files"], 3);
 }
 
+TEST_F(RestoreTest, FoldersInWhichNothingChangesAreNotTouched) {
+  Write("above/beside/file", "same");
+  Write("above/below/file", "first");
+  const std::string first = Commit();
+  Write("above/below/file", "second");
+  Commit();
+  std::map<std::string, uint64_t> changes;
+  for (const char* path : {"", "above", "above/beside"}) changes[path] = ChangeTimeOf(Work(path));
+  const uint64_t below = ChangeTimeOf(Work("above/below"));
+  RunWell({"restore", first});
+  EXPECT_EQ(ReadFile(Work("above/below/file")), "first");
+  for (const auto& [path, time] : changes) EXPECT_EQ(ChangeTimeOf(Work(path)), time) << path;
+  EXPECT_NE(ChangeTimeOf(Work("above/below")), below);
+}
+
 TEST_F(RestoreTest, ARestoreOfWhatIsThereDoesNothing) {
   CommitTwice();
   const TreeState before = ReadTree(work_);

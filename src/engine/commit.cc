@@ -26,22 +26,6 @@ Record MakeRecord(const CommitRequest& request, const OpenWorkspace& workspace,
   return record;
 }
 
-Operation MakeOperation(const OpenWorkspace& workspace, const Record& record, const RecordId& id,
-                        const std::optional<Operation>& latest) {
-  Operation operation;
-  operation.kind = OperationKind::kCommit;
-  operation.time = record.time;
-  operation.workspace = workspace.key;
-  operation.record = id;
-  if (latest) operation.replaced = latest->record;
-  operation.snapshot = record.snapshot;
-  operation.attributes = record.attributes;
-  operation.device = workspace.status.device;
-  operation.inode = workspace.status.inode;
-  operation.path = workspace.real_path;
-  return operation;
-}
-
 Result<void> CheckRequest(const CommitRequest& request) {
   size_t bytes = 0;
   bool fits = request.message.size() <= kRecordTextBytesMax &&
@@ -113,7 +97,8 @@ Result<CommitReport> Engine::Commit(const CommitRequest& request) {
       HELIOS_TRY(store->Sync());
       state.SetPhase("logging");
       HELIOS_TRY_ASSIGN(const bool appended,
-                        state.log.Append(MakeOperation(workspace, record, report.record, latest)));
+                        state.log.Append(MakeOperation(OperationKind::kCommit, workspace,
+                                                       {report.record, record}, latest)));
       if (appended) break;
     }
     // Last, so that it never speaks of objects that are not there.

@@ -42,6 +42,22 @@ bool IsWithin(const std::string& path, const std::string& folder) {
   return path == folder || path.starts_with(folder == "/" ? folder : folder + "/");
 }
 
+Operation MakeOperation(OperationKind kind, const OpenWorkspace& workspace,
+                        const ResolvedRecord& record, const std::optional<Operation>& latest) {
+  Operation operation;
+  operation.kind = kind;
+  operation.time = Now();
+  operation.workspace = workspace.key;
+  operation.record = record.id;
+  if (latest) operation.replaced = latest->record;
+  operation.snapshot = record.record.snapshot;
+  operation.attributes = record.record.attributes;
+  operation.device = workspace.status.device;
+  operation.inode = workspace.status.inode;
+  operation.path = workspace.real_path;
+  return operation;
+}
+
 Timestamp Now() {
   timespec now;
   ::clock_gettime(CLOCK_REALTIME, &now);

@@ -93,6 +93,9 @@ Result<std::vector<std::string>> UnmatchedIn(const TreeReader& reader,
 std::string RealPath(const std::string& path);
 // True if `path` is `folder` or lies below it; both are real paths.
 bool IsWithin(const std::string& path, const std::string& folder);
+// What goes into the log when `workspace`, which stood at `latest`, is made to stand at `record`.
+Operation MakeOperation(OperationKind kind, const OpenWorkspace& workspace,
+                        const ResolvedRecord& record, const std::optional<Operation>& latest);
 // Wall-clock time as records and operations carry it.
 Timestamp Now();
 // A copy of a descriptor for someone who will close it.

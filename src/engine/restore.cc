@@ -19,7 +19,7 @@ std::string ListPaths(const std::vector<std::string>& paths) {
   return list;
 }
 
-Result<void> CheckPlan(const RestorePlan& plan, const RestoreRequest& request) {
+Result<void> CheckPlan(const PlanSummary& plan, const RestoreRequest& request) {
   if (request.dry_run) return {};
   if (!plan.obstacles.empty()) {
     return Error(ErrorCode::kWouldLoseWork,
@@ -36,6 +36,15 @@ Result<void> CheckPlan(const RestorePlan& plan, const RestoreRequest& request) {
   return {};
 }
 
+void FillReport(const PlanSummary& plan, RestoreReport* report) {
+  report->created = plan.created;
+  report->replaced = plan.replaced;
+  report->deleted = plan.deleted;
+  report->kept_untracked = plan.kept_untracked;
+  report->conflicts = plan.conflicts;
+  report->conflicts.insert(report->conflicts.end(), plan.obstacles.begin(), plan.obstacles.end());
+}
+
 // The snapshots in which this workspace ever stood, newest first.
 Result<std::vector<TreeId>> SnapshotsOf(const OperationLog& log, const std::string& workspace) {
   std::vector<TreeId> snapshots;
@@ -49,17 +58,15 @@ Result<std::vector<TreeId>> SnapshotsOf(const OperationLog& log, const std::stri
   return snapshots;
 }
 
-// Answers whether one of these snapshots holds a file as it is now.
+// Answers whether one of these snapshots holds a file as it is now. Thread-safe.
 class HeldFiles {
  public:
   HeldFiles(ObjectStore* store, const OperationLog& log, std::string workspace)
       : reader_(store), log_(log), workspace_(std::move(workspace)) {}
 
   Result<bool> Holds(const std::string& path, const TreeEntry& present) {
-    if (!snapshots_) {
-      HELIOS_TRY_ASSIGN(snapshots_, SnapshotsOf(log_, workspace_));
-    }
-    for (const TreeId& snapshot : *snapshots_) {
+    HELIOS_TRY_ASSIGN(const std::vector<TreeId>* snapshots, Snapshots());
+    for (const TreeId& snapshot : *snapshots) {
       const Result<std::optional<TreeEntry>> entry = reader_.Lookup(snapshot, path);
       // A damaged snapshot holds nothing that one could count on.
       if (entry && *entry == present) return true;
@@ -68,10 +75,19 @@ class HeldFiles {
   }
 
  private:
+  Result<const std::vector<TreeId>*> Snapshots() HELIOS_EXCLUDES(mutex_) {
+    MutexLock lock(mutex_);
+    if (!snapshots_) {
+      HELIOS_TRY_ASSIGN(snapshots_, SnapshotsOf(log_, workspace_));
+    }
+    return &*snapshots_;
+  }
+
   const TreeReader reader_;
   const OperationLog& log_;
   const std::string workspace_;
-  std::optional<std::vector<TreeId>> snapshots_;
+  Mutex mutex_;
+  std::optional<std::vector<TreeId>> snapshots_ HELIOS_GUARDED_BY(mutex_);
 };
 
 }  // namespace
@@ -100,6 +116,7 @@ Result<RestoreReport> Engine::Restore(const RestoreRequest& request) {
 
     state.SetPhase("planning");
     RestorePlanOptions plan_options;
+    plan_options.threads = state.threads;
     plan_options.force = request.force;
     plan_options.delete_untracked = request.delete_untracked;
     if (!selector.SelectsEverything()) plan_options.selector = &selector;
@@ -112,15 +129,10 @@ Result<RestoreReport> Engine::Restore(const RestoreRequest& request) {
                                   target.record.snapshot, target.record.attributes, plan_options));
     report.snapshot = target.record.snapshot;
     report.record = target.id;
-    report.created = plan.created;
-    report.replaced = plan.replaced;
-    report.deleted = plan.deleted;
-    report.kept_untracked = plan.kept_untracked;
-    report.conflicts = plan.conflicts;
-    report.conflicts.insert(report.conflicts.end(), plan.obstacles.begin(), plan.obstacles.end());
+    FillReport(plan.summary, &report);
     HELIOS_TRY_ASSIGN(report.unmatched_patterns,
                       UnmatchedIn(TreeReader(store), {report.snapshot}, selector));
-    HELIOS_TRY(CheckPlan(plan, request));
+    HELIOS_TRY(CheckPlan(plan.summary, request));
     if (request.dry_run) return report;
 
     state.SetPhase("restoring");
@@ -131,18 +143,9 @@ Result<RestoreReport> Engine::Restore(const RestoreRequest& request) {
     }
     state.SetPhase("logging");
     if (selector.SelectsEverything() && (!latest || latest->record != target.id)) {
-      Operation operation;
-      operation.kind = OperationKind::kRestore;
-      operation.time = Now();
-      operation.workspace = workspace.key;
-      operation.record = target.id;
-      if (latest) operation.replaced = latest->record;
-      operation.snapshot = target.record.snapshot;
-      operation.attributes = target.record.attributes;
-      operation.device = workspace.status.device;
-      operation.inode = workspace.status.inode;
-      operation.path = workspace.real_path;
-      HELIOS_TRY_ASSIGN(const bool appended, state.log.Append(operation));
+      HELIOS_TRY_ASSIGN(
+          const bool appended,
+          state.log.Append(MakeOperation(OperationKind::kRestore, workspace, target, latest)));
       if (!appended) {
         return Error(ErrorCode::kBusy,
                      "the files were restored, but another process committed or "

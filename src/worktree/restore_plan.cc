@@ -1,7 +1,9 @@
 #include "worktree/restore_plan.h"
 
 #include <algorithm>
+#include <iterator>
 
+#include "base/thread_pool.h"
 #include "worktree/selected_walk.h"
 
 namespace helios {
@@ -17,20 +19,24 @@ std::string Join(const std::string& folder, std::string_view name) {
   return folder.empty() ? std::string(name) : folder + "/" + std::string(name);
 }
 
+// Folders are planned independently of each other, by whoever has time.
 class Planner {
  public:
-  Planner(const TreeReader& reader, const RestorePlanOptions& options, RestorePlan* plan)
-      : reader_(reader), options_(options), plan_(plan) {}
+  Planner(const TreeReader& reader, const RestorePlanOptions& options)
+      : reader_(reader), options_(options), summaries_(options.threads) {}
 
-  Result<void> Run(ScannedDirectory* workspace, const std::optional<TreeId>& baseline,
-                   const TreeId& target, const AttributesId& attributes) {
-    stack_.push_back({"", workspace, baseline, Target{target, attributes}, &plan_->root});
-    while (!stack_.empty()) {
-      const Step step = std::move(stack_.back());
-      stack_.pop_back();
-      HELIOS_TRY(PlanFolder(step));
-    }
-    return {};
+  Result<RestorePlan> Run(ScannedDirectory* workspace, const std::optional<TreeId>& baseline,
+                          const TreeId& target, const AttributesId& attributes) {
+    RestorePlan plan;
+    HELIOS_TRY(TaskStack::Run(options_.threads, [&](TaskStack& tasks) {
+      Push(tasks, {"", workspace, baseline, Target{target, attributes}, &plan.root});
+    }));
+    for (PlanSummary& summary : summaries_) plan.summary.Merge(std::move(summary));
+    std::sort(plan.summary.conflicts.begin(), plan.summary.conflicts.end());
+    std::sort(plan.summary.obstacles.begin(), plan.summary.obstacles.end());
+    DropIdleFolders(&plan.root);
+    plan.has_work = !IsIdle(plan.root);
+    return plan;
   }
 
  private:
@@ -46,6 +52,12 @@ class Planner {
     std::optional<Target> target;
     PlannedFolder* planned;
   };
+  // Where a step's findings go.
+  struct Findings {
+    TaskStack* tasks;
+    PlannedFolder* planned;
+    PlanSummary* summary;
+  };
   // The three sides of one name; null where it is absent.
   struct Sides {
     std::string path;
@@ -55,7 +67,13 @@ class Planner {
     const AttributesEntry* attributes = nullptr;
   };
 
-  Result<void> PlanFolder(const Step& step) {
+  void Push(TaskStack& tasks, Step step) {
+    tasks.Push([this, &tasks, step = std::move(step)](unsigned worker) {
+      return PlanFolder(step, {&tasks, step.planned, &summaries_[worker]});
+    });
+  }
+
+  Result<void> PlanFolder(const Step& step, const Findings& findings) {
     if (step.target && step.workspace->built.tree == step.target->tree &&
         step.workspace->built.attributes == step.target->attributes) {
       return {};
@@ -63,20 +81,15 @@ class Planner {
     DirectoryContents target;
     if (step.target) {
       HELIOS_TRY_ASSIGN(target, reader_.ReadDirectory(step.target->tree, &step.target->attributes));
-      step.planned->attributes = target.own;
-      if (target.own != step.workspace->status.Attributes()) plan_->has_work = true;
+      // What changes a folder's names changes its time, too.
+      if (target.own != step.workspace->status.Attributes()) step.planned->attributes = target.own;
     }
     step.workspace->Expand();
     std::vector<ScannedEntry>& here = step.workspace->entries;
+    // If nothing changed here since, there is no need to load what was just scanned.
+    const bool is_as_baseline = step.baseline == std::optional(step.workspace->built.tree);
     DirectoryContents baseline;
-    if (step.baseline && *step.baseline == step.workspace->built.tree) {
-      // Nothing changed here since: no need to load what was just scanned.
-      for (const ScannedEntry& entry : here) {
-        if (!entry.vanished && IsCaptured(entry.entry_class)) {
-          baseline.entries.push_back(entry.ToTreeEntry());
-        }
-      }
-    } else if (step.baseline) {
+    if (step.baseline && !is_as_baseline) {
       HELIOS_TRY_ASSIGN(baseline, reader_.ReadDirectory(*step.baseline, nullptr));
     }
     size_t w = 0, b = 0, t = 0;
@@ -91,7 +104,6 @@ class Planner {
       if (t < target.entries.size()) take_least(target.entries[t].name);
       if (name.empty()) break;
       Sides sides;
-      sides.path = Join(step.path, name);
       if (w < here.size() && here[w].name == name) sides.workspace = &here[w++];
       if (b < baseline.entries.size() && baseline.entries[b].name == name) {
         sides.baseline = &baseline.entries[b++];
@@ -100,12 +112,28 @@ class Planner {
         sides.target = &target.entries[t];
         sides.attributes = &target.attributes[t++];
       }
-      HELIOS_TRY(PlanName(sides, step.planned));
+      if (IsAsWanted(sides)) continue;
+      TreeEntry present;
+      if (is_as_baseline && sides.workspace != nullptr &&
+          IsCaptured(sides.workspace->entry_class)) {
+        present = sides.workspace->ToTreeEntry();
+        sides.baseline = &present;
+      }
+      sides.path = Join(step.path, name);
+      HELIOS_TRY(PlanName(sides, findings));
     }
+    if (step.target && step.planned->ChangesEntries()) step.planned->attributes = target.own;
     return {};
   }
 
-  Result<void> PlanName(const Sides& sides, PlannedFolder* planned) {
+  static bool IsAsWanted(const Sides& sides) {
+    return sides.workspace != nullptr && sides.target != nullptr &&
+           IsCaptured(sides.workspace->entry_class) &&
+           sides.workspace->IsTreeEntry(*sides.target) &&
+           sides.workspace->ToAttributes() == *sides.attributes;
+  }
+
+  Result<void> PlanName(const Sides& sides, const Findings& findings) {
     const bool is_directory = IsDirectory(sides.target) ||
                               (sides.workspace != nullptr && sides.workspace->child != nullptr);
     if (options_.selector != nullptr && !options_.selector->Selects(sides.path, is_directory) &&
@@ -113,23 +141,22 @@ class Planner {
       return {};
     }
     if (sides.workspace == nullptr) {
-      return sides.target != nullptr ? PlanCreation(sides, planned) : Result<void>();
+      return sides.target != nullptr ? PlanCreation(sides, findings) : Result<void>();
     }
-    if (!IsCaptured(sides.workspace->entry_class)) return PlanUncaptured(sides, planned);
-    if (sides.target == nullptr) return PlanAbsence(sides, planned);
+    if (!IsCaptured(sides.workspace->entry_class)) return PlanUncaptured(sides, findings);
+    if (sides.target == nullptr) return PlanAbsence(sides, findings);
     if (sides.workspace->entry_class == EntryClass::kDirectory) {
-      return PlanOverFolder(sides, planned);
+      return PlanOverFolder(sides, findings);
     }
-    return PlanOverFile(sides, planned);
+    return PlanOverFile(sides, findings);
   }
 
-  Result<void> PlanCreation(const Sides& sides, PlannedFolder* planned) {
-    plan_->has_work = true;
+  Result<void> PlanCreation(const Sides& sides, const Findings& findings) {
     if (IsDirectory(sides.target)) {
-      planned->subtrees.push_back(
+      findings.planned->subtrees.push_back(
           {sides.target->name, {sides.target->id}, sides.attributes->directory});
     } else {
-      planned->files.push_back(
+      findings.planned->files.push_back(
           {PlannedFile::Action::kCreate, *sides.target, sides.attributes->attributes, {}});
     }
     TreeTotals totals = sides.target->Totals();
@@ -137,119 +164,102 @@ class Planner {
       HELIOS_TRY_ASSIGN(totals,
                         CountSelected(reader_, {sides.target->id}, sides.path, *options_.selector));
     }
-    plan_->created += totals.files;
-    plan_->bytes += totals.bytes;
+    findings.summary->created += totals.files;
+    findings.summary->bytes += totals.bytes;
     return {};
   }
 
   // Something that Helios does not capture is in the way, or lies beside it and is left alone.
-  Result<void> PlanUncaptured(const Sides& sides, PlannedFolder* planned) {
+  Result<void> PlanUncaptured(const Sides& sides, const Findings& findings) {
     if (sides.target == nullptr) return {};
     const bool replaceable = sides.workspace->entry_class != EntryClass::kStore &&
                              sides.workspace->entry_class != EntryClass::kGit &&
                              !sides.workspace->listed_as_directory &&
                              sides.workspace->child == nullptr && !IsDirectory(sides.target);
     if (!replaceable) {
-      plan_->obstacles.push_back(sides.path);
-    } else if (AllowsLoss(sides.path)) {
-      HELIOS_TRY(PlanCreation(sides, planned));
-      planned->files.back().action = PlannedFile::Action::kReplace;
+      findings.summary->obstacles.push_back(sides.path);
+    } else if (AllowsLoss(sides.path, findings)) {
+      HELIOS_TRY(PlanCreation(sides, findings));
+      findings.planned->files.back().action = PlannedFile::Action::kReplace;
     }
     return {};
   }
 
-  Result<void> PlanOverFile(const Sides& sides, PlannedFolder* planned) {
+  Result<void> PlanOverFile(const Sides& sides, const Findings& findings) {
     const TreeEntry present = sides.workspace->ToTreeEntry();
     if (present == *sides.target) {
       if (sides.workspace->status.Attributes() == sides.attributes->attributes) return {};
-      plan_->has_work = true;
-      planned->files.push_back({PlannedFile::Action::kSetAttributes, present,
-                                sides.attributes->attributes, sides.workspace->status});
+      findings.planned->files.push_back({PlannedFile::Action::kSetAttributes, present,
+                                         sides.attributes->attributes, sides.workspace->status});
       return {};
     }
     HELIOS_TRY_ASSIGN(const bool saved, IsSaved(sides.path, present, sides.baseline));
-    if (!saved && !AllowsLoss(sides.path)) return {};
-    plan_->has_work = true;
-    ++plan_->replaced;
-    plan_->bytes += sides.target->Totals().bytes;
+    if (!saved && !AllowsLoss(sides.path, findings)) return {};
+    ++findings.summary->replaced;
+    findings.summary->bytes += sides.target->Totals().bytes;
     if (IsDirectory(sides.target)) {
-      planned->make_room.push_back({present.name, sides.workspace->status, nullptr});
-      planned->subtrees.push_back(
+      findings.planned->make_room.push_back({present.name, sides.workspace->status, nullptr});
+      findings.planned->subtrees.push_back(
           {sides.target->name, {sides.target->id}, sides.attributes->directory});
     } else {
-      planned->files.push_back({PlannedFile::Action::kReplace, *sides.target,
-                                sides.attributes->attributes, sides.workspace->status});
+      findings.planned->files.push_back({PlannedFile::Action::kReplace, *sides.target,
+                                         sides.attributes->attributes, sides.workspace->status});
     }
     return {};
   }
 
-  Result<void> PlanOverFolder(const Sides& sides, PlannedFolder* planned) {
+  Result<void> PlanOverFolder(const Sides& sides, const Findings& findings) {
     std::optional<TreeId> baseline;
     if (IsDirectory(sides.baseline)) baseline = TreeId{sides.baseline->id};
     if (IsDirectory(sides.target)) {
-      Descend(sides, baseline, Target{{sides.target->id}, sides.attributes->directory}, planned);
+      Descend(sides, baseline, Target{{sides.target->id}, sides.attributes->directory}, findings);
       return {};
     }
     // A file takes the place of a folder: whatever is in it must be saved.
     if (baseline != std::optional<TreeId>(sides.workspace->child->built.tree) ||
         HasUncaptured(*sides.workspace->child)) {
-      if (!CheckWholeFolder(sides, baseline)) return {};
+      if (!CheckWholeFolder(sides, baseline, findings)) return {};
     }
-    plan_->has_work = true;
-    plan_->deleted += sides.workspace->child->built.totals.files;
-    planned->make_room.push_back(
+    findings.summary->deleted += sides.workspace->child->built.totals.files;
+    findings.planned->make_room.push_back(
         {sides.target->name, sides.workspace->status, sides.workspace->child});
-    return PlanCreation(sides, planned);
+    return PlanCreation(sides, findings);
   }
 
   // The target does not have this name.
-  Result<void> PlanAbsence(const Sides& sides, PlannedFolder* planned) {
+  Result<void> PlanAbsence(const Sides& sides, const Findings& findings) {
     if (sides.workspace->entry_class == EntryClass::kDirectory) {
       if (!IsDirectory(sides.baseline) && !options_.delete_untracked) {
-        plan_->kept_untracked += std::max<uint64_t>(1, sides.workspace->child->built.totals.files);
+        findings.summary->kept_untracked +=
+            std::max<uint64_t>(1, sides.workspace->child->built.totals.files);
         return {};
       }
       std::optional<TreeId> baseline;
       if (IsDirectory(sides.baseline)) baseline = TreeId{sides.baseline->id};
-      Descend(sides, baseline, std::nullopt, planned);
+      Descend(sides, baseline, std::nullopt, findings);
       return {};
     }
     const TreeEntry present = sides.workspace->ToTreeEntry();
     if (sides.baseline == nullptr && !options_.delete_untracked) {
-      ++plan_->kept_untracked;
+      ++findings.summary->kept_untracked;
       return {};
     }
     if (sides.baseline != nullptr) {
       HELIOS_TRY_ASSIGN(const bool saved, IsSaved(sides.path, present, sides.baseline));
-      if (!saved && !AllowsLoss(sides.path)) return {};
+      if (!saved && !AllowsLoss(sides.path, findings)) return {};
     }
-    plan_->has_work = true;
-    ++plan_->deleted;
-    planned->removals.push_back({present.name, sides.workspace->status, nullptr});
-    NoteRemoval(planned);
+    ++findings.summary->deleted;
+    findings.planned->removals.push_back({present.name, sides.workspace->status, nullptr});
     return {};
   }
 
   void Descend(const Sides& sides, const std::optional<TreeId>& baseline,
-               const std::optional<Target>& target, PlannedFolder* planned) {
-    if (target && sides.workspace->child->built.tree == target->tree &&
-        sides.workspace->child->built.attributes == target->attributes) {
-      return;
-    }
+               const std::optional<Target>& target, const Findings& findings) {
     auto folder = std::make_unique<PlannedFolder>();
     folder->name = sides.workspace->name;
     folder->remove_if_empty = !target.has_value();
-    folder->parent = planned;
-    if (!target) {
-      plan_->has_work = true;
-      NoteRemoval(folder.get());
-    }
-    stack_.push_back({sides.path, sides.workspace->child, baseline, target, folder.get()});
-    planned->folders.push_back(std::move(folder));
-  }
-
-  static void NoteRemoval(PlannedFolder* folder) {
-    for (; folder != nullptr && !folder->removes; folder = folder->parent) folder->removes = true;
+    Push(*findings.tasks, {sides.path, sides.workspace->child, baseline, target, folder.get()});
+    findings.planned->folders.push_back(std::move(folder));
   }
 
   Result<bool> IsSaved(const std::string& path, const TreeEntry& present,
@@ -259,8 +269,9 @@ class Planner {
   }
 
   // Notes that the content at `path` would be lost; true if that was asked for.
-  bool AllowsLoss(const std::string& path) {
-    if (plan_->conflicts.size() < kConflictsListedMax) plan_->conflicts.push_back(path);
+  bool AllowsLoss(const std::string& path, const Findings& findings) const {
+    std::vector<std::string>& conflicts = findings.summary->conflicts;
+    if (conflicts.size() < kConflictsListedMax) conflicts.push_back(path);
     return options_.force;
   }
 
@@ -285,30 +296,69 @@ class Planner {
   }
 
   // A folder that must go and is not just what the baseline holds.
-  bool CheckWholeFolder(const Sides& sides, const std::optional<TreeId>& baseline) {
+  bool CheckWholeFolder(const Sides& sides, const std::optional<TreeId>& baseline,
+                        const Findings& findings) const {
     if (HasUncaptured(*sides.workspace->child)) {
-      plan_->obstacles.push_back(sides.path + "/");
+      findings.summary->obstacles.push_back(sides.path + "/");
       return false;
     }
     if (baseline == std::optional<TreeId>(sides.workspace->child->built.tree)) return true;
-    return AllowsLoss(sides.path + "/");
+    return AllowsLoss(sides.path + "/", findings);
+  }
+
+  static bool IsIdle(const PlannedFolder& folder) {
+    return !folder.attributes && !folder.remove_if_empty && !folder.ChangesEntries() &&
+           folder.folders.empty();
+  }
+
+  // Leaves out the folders that differ in nothing that a restore touches, and notes of the others
+  // where something is removed.
+  static void DropIdleFolders(PlannedFolder* root) {
+    std::vector<PlannedFolder*> parents_first{root};
+    for (size_t i = 0; i < parents_first.size(); ++i) {
+      for (const auto& below : parents_first[i]->folders) parents_first.push_back(below.get());
+    }
+    for (size_t i = parents_first.size(); i-- > 0;) {
+      PlannedFolder& folder = *parents_first[i];
+      std::erase_if(folder.folders, [](const auto& below) { return IsIdle(*below); });
+      folder.removes = folder.remove_if_empty || !folder.removals.empty() ||
+                       std::any_of(folder.folders.begin(), folder.folders.end(),
+                                   [](const auto& below) { return below->removes; });
+    }
   }
 
   const TreeReader& reader_;
   const RestorePlanOptions& options_;
-  RestorePlan* plan_;
-  std::vector<Step> stack_;
+  std::vector<PlanSummary> summaries_;  // one for each worker
 };
 
+void MoveAll(std::vector<std::string>* from, std::vector<std::string>* to) {
+  std::move(from->begin(), from->end(), std::back_inserter(*to));
+}
+
 }  // namespace
+
+bool PlannedFolder::ChangesEntries() const {
+  return !make_room.empty() || !files.empty() || !subtrees.empty() || !removals.empty() ||
+         std::any_of(folders.begin(), folders.end(),
+                     [](const auto& below) { return below->remove_if_empty; });
+}
+
+void PlanSummary::Merge(PlanSummary other) {
+  created += other.created;
+  replaced += other.replaced;
+  deleted += other.deleted;
+  bytes += other.bytes;
+  kept_untracked += other.kept_untracked;
+  MoveAll(&other.conflicts, &conflicts);
+  MoveAll(&other.obstacles, &obstacles);
+}
 
 Result<RestorePlan> PlanRestore(const TreeReader& reader, ScannedDirectory* workspace,
                                 const std::optional<TreeId>& baseline, const TreeId& target,
                                 const AttributesId& target_attributes,
                                 const RestorePlanOptions& options) {
-  RestorePlan plan;
-  HELIOS_TRY(Planner(reader, options, &plan).Run(workspace, baseline, target, target_attributes));
-  return plan;
+  return Planner(reader, options).Run(workspace, baseline, target, target_attributes);
 }
 
 }  // namespace helios

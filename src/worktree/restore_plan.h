@@ -40,18 +40,18 @@ struct PlannedFolder {
   std::string name;
   std::optional<FileAttributes> attributes;  // to set at the end
   bool remove_if_empty = false;
-  bool removes = false;  // something is removed in it or below it, at the end
-  PlannedFolder* parent = nullptr;
+  bool removes = false;                   // something is removed in it or below it, at the end
   std::vector<PlannedRemoval> make_room;  // before anything is written
   std::vector<PlannedFile> files;
   std::vector<PlannedSubtree> subtrees;  // to be made, from nothing
   std::vector<PlannedRemoval> removals;  // after everything is written
   std::vector<std::unique_ptr<PlannedFolder>> folders;
+
+  // True if something in the folder itself is made, replaced, changed or removed.
+  bool ChangesEntries() const;
 };
 
-struct RestorePlan {
-  PlannedFolder root;
-  bool has_work = false;
+struct PlanSummary {
   uint64_t created = 0;  // files and symlinks that are not there; below `subtrees` too
   uint64_t replaced = 0;
   uint64_t deleted = 0;
@@ -61,14 +61,23 @@ struct RestorePlan {
   std::vector<std::string> conflicts;
   // Paths that cannot be made way for even by force: what Helios does not capture.
   std::vector<std::string> obstacles;
+
+  void Merge(PlanSummary other);
+};
+
+struct RestorePlan {
+  PlannedFolder root;
+  bool has_work = false;
+  PlanSummary summary;  // its lists are sorted
 };
 
 struct RestorePlanOptions {
+  unsigned threads = 1;
   bool force = false;  // conflicts are listed and planned all the same
   bool delete_untracked = false;
   const Selector* selector = nullptr;  // null: everything
   // Whether a file's present content is held by some snapshot of this workspace, though not by its
-  // baseline. Asked only about files that would be lost. May be empty.
+  // baseline. Asked only about files that would be lost, from several threads. May be empty.
   std::function<Result<bool>(const std::string& path, const TreeEntry& present)> is_held;
 };
 

@@ -687,6 +687,20 @@ TreeEntry ScannedEntry::ToTreeEntry() const {
   return entry;
 }
 
+bool ScannedEntry::IsTreeEntry(const TreeEntry& entry) const {
+  switch (entry_class) {
+    case EntryClass::kDirectory:
+      return entry.kind == EntryKind::kDirectory && entry.id == child->built.tree.digest;
+    case EntryClass::kSymlink:
+      return entry.kind == EntryKind::kSymlink && entry.target == *extra;
+    case EntryClass::kFile:
+      return entry.kind == status.FileKind() && entry.size == status.size && entry.id == id &&
+             (!entry.HasManifest() || entry.manifest.digest.view() == *extra);
+    default:
+      return false;
+  }
+}
+
 AttributesEntry ScannedEntry::ToAttributes() const {
   if (entry_class == EntryClass::kDirectory) return {true, {}, child->built.attributes};
   return {false, status.Attributes(), {}};

@@ -39,6 +39,8 @@ struct ScannedEntry {
   // As it stands in a tree; for captured classes.
   TreeEntry ToTreeEntry() const;
   AttributesEntry ToAttributes() const;
+  // Whether that would be `entry`, which has this name.
+  bool IsTreeEntry(const TreeEntry& entry) const;
 };
 
 // A directory as the scan saw it. Lives in the Scan's arena.

@@ -342,7 +342,7 @@ class Writer {
       Fail(worker, folder->Path(), std::strerror(os_error));
       return {};
     }
-    MakeWritable(*folder, plan);
+    if (plan.ChangesEntries()) MakeWritable(*folder);
     for (const PlannedRemoval& removal : plan.make_room) RemoveOne(worker, *folder, removal);
     for (const std::unique_ptr<PlannedFolder>& below : plan.folders) {
       auto child = std::make_shared<Folder>(folder, below->name);
@@ -374,12 +374,6 @@ class Writer {
   }
 
   // Its owner may have made the folder read-only; its final mode is set at the end.
-  static void MakeWritable(const Folder& folder, const PlannedFolder& plan) {
-    if (!plan.files.empty() || !plan.subtrees.empty() || !plan.make_room.empty() || plan.removes) {
-      MakeWritable(folder);
-    }
-  }
-
   static void MakeWritable(const Folder& folder) {
     const StatusOrErrno status = StatusOf(folder.fd());
     if (status.os_error == 0 && (status.status.mode & 0700) != 0700) {
