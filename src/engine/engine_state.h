@@ -14,8 +14,8 @@
 #include "store/object_cache.h"
 #include "store/store_root.h"
 #include "vst/tree_reader.h"
-#include "worktree/pattern.h"
 #include "worktree/scan.h"
+#include "worktree/selector.h"
 #include "worktree/tree_writer.h"
 
 namespace helios {

@@ -1,50 +1,15 @@
 #include "worktree/pattern.h"
 
-#include <gtest/gtest.h>
-#include <rapidcheck/gtest.h>
-
-#include <memory>
-#include <string>
-#include <string_view>
-#include <thread>
-#include <utility>
-#include <vector>
+#include "worktree/pattern_testing.h"
 
 namespace helios {
 namespace {
 
-using Strings = std::vector<std::string>;
 using Verdict = PatternList::Verdict;
 
-// Paths in this file end in '/' where they name a directory.
-struct Path {
-  explicit Path(std::string_view path) : text(path), is_directory(path.ends_with('/')) {
-    if (is_directory) text.remove_suffix(1);
-  }
-  std::string_view text;
-  bool is_directory;
-};
-
-PatternList ParseFile(std::string_view text) {
-  Result<PatternList> list = PatternList::ParseIgnoreFile(text);
-  EXPECT_TRUE(list.has_value()) << text;
-  return std::move(list).value();
-}
-
 Verdict Ask(const PatternList& list, std::string_view path) {
-  const Path asked(path);
+  const TestPath asked(path);
   return list.Decide(asked.text, asked.is_directory).verdict;
-}
-
-Selector ParseSelector(const Strings& includes, const Strings& excludes = {}) {
-  Result<Selector> selector = Selector::Parse(includes, excludes);
-  EXPECT_TRUE(selector.has_value());
-  return std::move(selector).value();
-}
-
-bool Selects(const Selector& selector, std::string_view path) {
-  const Path asked(path);
-  return selector.Selects(asked.text, asked.is_directory);
 }
 
 struct IgnoreCase {
@@ -325,207 +290,6 @@ TEST(PatternListTest, KnowsBelowWhichDirectoriesAPatternMayMatch) {
   }
 }
 
-using Chain = std::shared_ptr<const IgnoreRules>;
-
-Chain Extend(Chain parent, std::string base, std::string_view text) {
-  return IgnoreRules::Extend(std::move(parent), std::move(base), ParseFile(text));
-}
-
-TEST(IgnoreRulesTest, LetsDeeperFilesWin) {
-  const Chain root = Extend(IgnoreRules::Empty(), "", "*.log\n/top\n!keep.log\n");
-  const Chain rules = Extend(Extend(root, "a", "!*.log\n/x\n"), "a/b", "last.log\n");
-  EXPECT_TRUE(rules->Ignores("c.log", false));
-  EXPECT_FALSE(rules->Ignores("keep.log", false));
-  EXPECT_TRUE(rules->Ignores("top", false));
-  EXPECT_FALSE(rules->Ignores("a/c.log", false));
-  EXPECT_TRUE(rules->Ignores("a/x", true));
-  EXPECT_FALSE(rules->Ignores("a/b/x", true));
-  EXPECT_FALSE(rules->Ignores("a/b/c.log", false));
-  EXPECT_TRUE(rules->Ignores("a/b/last.log", false));
-  EXPECT_FALSE(rules->Ignores("a/last.log", false));
-  // A base is a path, not a start of a string.
-  EXPECT_TRUE(rules->Ignores("ab/c.log", false));
-  EXPECT_TRUE(root->Ignores("a/c.log", false));
-}
-
-TEST(IgnoreRulesTest, GivesADigestOfAllThatCounts) {
-  const Chain empty = IgnoreRules::Empty();
-  EXPECT_EQ(empty->digest(), 0u);
-  EXPECT_FALSE(empty->Ignores("a", false));
-  EXPECT_EQ(Extend(empty, "", "# nothing\n\n"), empty);
-
-  const Chain one = Extend(empty, "", "a\n");
-  EXPECT_NE(one->digest(), 0u);
-  EXPECT_EQ(one->digest(), Extend(empty, "", "# a comment\na  \n")->digest());
-  EXPECT_NE(one->digest(), Extend(empty, "", "b\n")->digest());
-  EXPECT_NE(one->digest(), Extend(empty, "", "!a\n")->digest());
-  EXPECT_NE(one->digest(), Extend(empty, "", "a/\n")->digest());
-  EXPECT_NE(one->digest(), Extend(empty, "x", "a\n")->digest());
-  EXPECT_NE(one->digest(), Extend(one, "x", "a\n")->digest());
-  EXPECT_NE(Extend(empty, "", "a\nb\n")->digest(), Extend(empty, "", "b\na\n")->digest());
-  EXPECT_NE(Extend(one, "x", "a\n")->digest(),
-            Extend(Extend(empty, "", "b\n"), "x", "a\n")->digest());
-}
-
-TEST(IgnoreRulesTest, LetsGoOfADeepChainWithoutRecursion) {
-  Chain rules = IgnoreRules::Empty();
-  const PatternList list = ParseFile("a\n");
-  for (int i = 0; i < 300000; ++i) rules = IgnoreRules::Extend(std::move(rules), "", list);
-  const Chain shared = rules;
-  rules = IgnoreRules::Extend(std::move(rules), "", list);
-  rules.reset();
-  EXPECT_TRUE(shared->Ignores("a", false));
-}
-
-TEST(IgnoreRulesTest, LetsGoOfSharedChainsInManyThreads) {
-  const PatternList list = ParseFile("a\n");
-  for (int round = 0; round < 100; ++round) {
-    Chain shared = IgnoreRules::Empty();
-    for (int i = 0; i < 20; ++i) shared = IgnoreRules::Extend(std::move(shared), "", list);
-    std::vector<std::thread> threads;
-    threads.reserve(4);
-    for (int t = 0; t < 4; ++t) {
-      threads.emplace_back([rules = IgnoreRules::Extend(shared, "b", list)]() mutable {
-        EXPECT_TRUE(rules->Ignores("a", false));
-        EXPECT_FALSE(rules->Ignores("c", false));
-        rules.reset();
-      });
-    }
-    shared.reset();
-    for (std::thread& thread : threads) thread.join();
-  }
-}
-
-TEST(SelectorTest, SelectsEverythingWithoutPatterns) {
-  const Selector selector;
-  EXPECT_TRUE(selector.SelectsEverything());
-  EXPECT_TRUE(Selects(selector, "a/b"));
-  EXPECT_TRUE(selector.MaySelectBelow(""));
-  EXPECT_TRUE(selector.MaySelectBelow("a"));
-  EXPECT_TRUE(ParseSelector({}, {}).SelectsEverything());
-  EXPECT_FALSE(ParseSelector({"a"}).SelectsEverything());
-  EXPECT_FALSE(ParseSelector({}, {"a"}).SelectsEverything());
-}
-
-struct SelectorCase {
-  Strings includes;
-  Strings excludes;
-  Strings selected;
-  Strings not_selected;
-};
-
-const std::vector<SelectorCase> kSelectorCases = {
-    // What a directory's pattern selects, it selects with everything below it.
-    {{"src"}, {}, {"src/", "src/a", "src/a/b", "x/src/a", "src"}, {"srcx", "a/b"}},
-    {{"dir/"}, {}, {"dir/", "dir/a/b", "x/dir/a"}, {"dir", "x/dir"}},
-    {{"demo/**"}, {}, {"demo/a.txt", "demo/b/c"}, {"demo/", "x/demo/a.txt", "demos/a"}},
-    {{"*.go"}, {}, {"a.go", "x/y/b.go", "d.go/x"}, {"a.c", "x/"}},
-    {{"/src/a.c"}, {}, {"src/a.c"}, {"src/", "src/b.c", "x/src/a.c"}},
-    {{"./src"}, {}, {"src/a"}, {"x/src/a"}},
-    {{"."}, {}, {"a", "a/b"}, {}},
-    {{"src", "*.md"}, {}, {"src/a", "x/y.md"}, {"x/y.c"}},
-    // Exclude wins.
-    {{},
-     {"*.o", "build/"},
-     {"a.c", "build", "x/"},
-     {"a.o", "x/a.o", "build/", "build/a", "x/build/a"}},
-    {{"src"}, {"*.o"}, {"src/a.c"}, {"src/a.o", "b.c"}},
-    {{"src/gen/a.c"}, {"gen"}, {}, {"src/gen/a.c"}},
-    // '!' takes back. Of the includes that reach a path, the last decides.
-    {{"src", "!src/gen"}, {}, {"src/a", "src/x/gen"}, {"src/gen", "src/gen/a", "a"}},
-    {{"src/**", "!gen/"}, {}, {"src/a", "src/gen"}, {"src/gen/", "src/gen/a", "src/x/gen/a"}},
-    {{"*.c", "!gen/"}, {}, {"a.c", "x/b.c"}, {"gen/a.c"}},
-    {{"src", "!src/gen", "src/gen/keep"}, {}, {"src/gen/keep/x"}, {"src/gen/a"}},
-    {{"!src/gen", "src"}, {}, {"src/gen/a"}, {"a"}},
-    {{"!*.o"}, {}, {"a.c", "x/"}, {"a.o", "x/b.o"}},
-    // Excludes are lines of an ignore file: nothing below what is excluded comes back.
-    {{}, {"*.o", "!keep.o"}, {"keep.o", "x/keep.o"}, {"a.o"}},
-    {{}, {"build", "!build/keep"}, {"a"}, {"build/", "build/keep"}},
-    {{}, {"build/*", "!build/keep"}, {"build/", "build/keep/a"}, {"build/x/a"}},
-    {{}, {"/*", "!/src"}, {"src/", "src/a"}, {"a", "lib/a"}},
-};
-
-TEST(SelectorTest, SelectsAsAGitUserExpects) {
-  for (const SelectorCase& one : kSelectorCases) {
-    const Selector selector = ParseSelector(one.includes, one.excludes);
-    const std::string shown =
-        testing::PrintToString(one.includes) + " " + testing::PrintToString(one.excludes) + " ";
-    for (const std::string& path : one.selected) {
-      EXPECT_TRUE(Selects(selector, path)) << shown << path;
-    }
-    for (const std::string& path : one.not_selected) {
-      EXPECT_FALSE(Selects(selector, path)) << shown << path;
-    }
-  }
-}
-
-TEST(SelectorTest, RefusesAMalformedPattern) {
-  EXPECT_FALSE(Selector::Parse(Strings{"[a"}, Strings{}).has_value());
-  const auto excluding = Selector::Parse(Strings{}, Strings{"ok", "[b"});
-  ASSERT_FALSE(excluding.has_value());
-  EXPECT_EQ(excluding.error().code(), ErrorCode::kInvalidArgument);
-  EXPECT_EQ(excluding.error().message(), "malformed pattern '[b': a '[' without its ']'");
-}
-
-TEST(SelectorTest, PrunesWalks) {
-  const Selector anchored = ParseSelector({"src/foo/**", "/docs/*.md"});
-  EXPECT_TRUE(anchored.MaySelectBelow(""));
-  EXPECT_TRUE(anchored.MaySelectBelow("src"));
-  EXPECT_TRUE(anchored.MaySelectBelow("src/foo/x/y"));
-  EXPECT_TRUE(anchored.MaySelectBelow("docs"));
-  EXPECT_FALSE(anchored.MaySelectBelow("docs/x"));
-  EXPECT_FALSE(anchored.MaySelectBelow("src/bar"));
-  EXPECT_FALSE(anchored.MaySelectBelow("lib"));
-
-  EXPECT_TRUE(ParseSelector({"*.go"}).MaySelectBelow("a/b"));
-  EXPECT_TRUE(ParseSelector({"/src"}).MaySelectBelow("src/x"));
-  EXPECT_FALSE(ParseSelector({"/src"}).MaySelectBelow("x"));
-
-  const Selector excluding = ParseSelector({}, {"node_modules"});
-  EXPECT_FALSE(excluding.MaySelectBelow("a/node_modules"));
-  EXPECT_FALSE(excluding.MaySelectBelow("a/node_modules/x"));
-  EXPECT_TRUE(excluding.MaySelectBelow("a"));
-
-  const Selector taking_back = ParseSelector({"src", "!gen/", "src/gen/keep/**"});
-  EXPECT_TRUE(taking_back.MaySelectBelow("src"));
-  EXPECT_TRUE(taking_back.MaySelectBelow("src/gen"));
-  EXPECT_FALSE(taking_back.MaySelectBelow("src/gen/x"));
-  EXPECT_FALSE(taking_back.MaySelectBelow("src/a/gen"));
-}
-
-TEST(SelectorTest, KnowsWhichPatternsMatchedNothing) {
-  const Selector selector = ParseSelector({"*.c", "./src", "!gen"}, {"*.o", "build/"});
-  EXPECT_EQ(selector.UnmatchedPatterns(), (Strings{"*.c", "./src", "!gen", "*.o", "build/"}));
-  // Matched by two; that the later one decides does not make a warning of the earlier one.
-  EXPECT_TRUE(Selects(selector, "src/a.c"));
-  EXPECT_EQ(selector.UnmatchedPatterns(), (Strings{"!gen", "*.o", "build/"}));
-  EXPECT_FALSE(Selects(selector, "lib/build/x"));
-  EXPECT_EQ(selector.UnmatchedPatterns(), (Strings{"!gen", "*.o"}));
-  EXPECT_FALSE(Selects(selector, "gen"));
-  EXPECT_FALSE(Selects(selector, "x.o"));
-  EXPECT_TRUE(selector.UnmatchedPatterns().empty());
-
-  const Selector contradicting = ParseSelector({"a.c"}, {"*.c"});
-  EXPECT_FALSE(Selects(contradicting, "a.c"));
-  EXPECT_TRUE(contradicting.UnmatchedPatterns().empty());
-}
-
-TEST(SelectorTest, MarksPatternsFromManyThreads) {
-  Strings includes;
-  for (int i = 0; i < 64; ++i) includes.push_back("f" + std::to_string(i));
-  includes.push_back("never");
-  const Selector selector = ParseSelector(includes);
-  std::vector<std::thread> threads;
-  threads.reserve(4);
-  for (int t = 0; t < 4; ++t) {
-    threads.emplace_back([&selector] {
-      for (int i = 0; i < 64; ++i) EXPECT_TRUE(selector.Selects("d/f" + std::to_string(i), false));
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(selector.UnmatchedPatterns(), Strings{"never"});
-}
-
 // A model straight from gitignore(5): every way is tried.
 
 bool ModelMatchesName(std::string_view pattern, std::string_view name) {
@@ -554,35 +318,6 @@ bool ModelMatchesPath(const Strings& pattern, size_t i, const Strings& path, siz
          ModelMatchesPath(pattern, i + 1, path, j + 1);
 }
 
-std::string Join(const Strings& parts) {
-  std::string joined;
-  for (const std::string& part : parts) joined += (joined.empty() ? "" : "/") + part;
-  return joined;
-}
-
-// One to `parts_max` names of one to four letters out of `letters`.
-rc::Gen<Strings> Names(const std::string& letters, size_t parts_max) {
-  return rc::gen::mapcat(rc::gen::inRange<size_t>(1, parts_max + 1), [=](size_t parts) {
-    const auto name = rc::gen::mapcat(rc::gen::inRange<size_t>(1, 5), [=](size_t size) {
-      return rc::gen::container<std::string>(size, rc::gen::elementOf(letters));
-    });
-    return rc::gen::container<Strings>(parts, name);
-  });
-}
-
-// Components of a pattern: names with wildcards, and "**". Two stars in a name are left out: there
-// git and gitignore(5) differ (see kIgnoreCases).
-rc::Gen<Strings> PatternParts() {
-  return rc::gen::map(Names("aab??*", 5), [](Strings parts) {
-    for (std::string& part : parts) {
-      if (part.starts_with("a?")) part = "**";
-      const size_t stars = part == "**" ? std::string::npos : part.find("**");
-      if (stars != std::string::npos) part = "b";
-    }
-    return parts;
-  });
-}
-
 RC_GTEST_PROP(PatternProperty, MatchesWhatTheModelMatches, ()) {
   const Strings parts = *PatternParts();
   const bool anchored = parts.size() > 1 || *rc::gen::arbitrary<bool>();
@@ -596,24 +331,6 @@ RC_GTEST_PROP(PatternProperty, MatchesWhatTheModelMatches, ()) {
   RC_CLASSIFY(matches);
   for (size_t i = 1; matches && i < path.size(); ++i) {
     RC_ASSERT(list.MayMatchBelow(0, Join(Strings(path.begin(), path.begin() + i))));
-  }
-}
-
-RC_GTEST_PROP(SelectorProperty, NeverPrunesWhatIsSelected, ()) {
-  Strings includes;
-  for (int count = *rc::gen::inRange(0, 4); count > 0; --count) {
-    includes.push_back((*rc::gen::inRange(0, 3) == 0 ? "!" : "") + Join(*PatternParts()));
-  }
-  Strings excludes;
-  for (int count = *rc::gen::inRange(0, 3); count > 0; --count) {
-    excludes.push_back((*rc::gen::inRange(0, 3) == 0 ? "!/" : "/") + Join(*PatternParts()));
-  }
-  const Selector selector = ParseSelector(includes, excludes);
-  const Strings path = *Names("ab", 5);
-  const bool selected = selector.Selects(Join(path), false);
-  RC_CLASSIFY(selected);
-  for (size_t i = 1; selected && i < path.size(); ++i) {
-    RC_ASSERT(selector.MaySelectBelow(Join(Strings(path.begin(), path.begin() + i))));
   }
 }
 

@@ -11,6 +11,7 @@
 
 #include "vst/tree_reader.h"
 #include "worktree/scan.h"
+#include "worktree/selector.h"
 
 namespace helios {
 

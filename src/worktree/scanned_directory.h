@@ -11,7 +11,7 @@
 #include "base/fd.h"
 #include "base/mutex.h"
 #include "object/directory_builder.h"
-#include "worktree/pattern.h"
+#include "worktree/ignore_rules.h"
 #include "worktree/stat_index.h"
 
 namespace helios {

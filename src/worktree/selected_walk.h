@@ -5,7 +5,7 @@
 #include <string>
 
 #include "vst/tree_reader.h"
-#include "worktree/pattern.h"
+#include "worktree/selector.h"
 
 namespace helios {
 

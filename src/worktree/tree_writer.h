@@ -11,6 +11,7 @@
 #include "helios/progress.h"
 #include "helios/write_report.h"
 #include "worktree/restore_plan.h"
+#include "worktree/selector.h"
 
 namespace helios {
 

@@ -9,7 +9,8 @@
 #include "base/check.h"
 #include "helios/ids.h"
 #include "helios/tree_path.h"
-#include "worktree/pattern.h"
+#include "worktree/ignore_rules.h"
+#include "worktree/selector.h"
 
 namespace helios {
 namespace {
