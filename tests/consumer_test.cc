@@ -8,13 +8,6 @@
 namespace helios {
 namespace {
 
-class ConsumerTest : public ::testing::Test {
- protected:
-  std::string At(const std::string& relative) const { return folder_.path() + "/" + relative; }
-
-  const TemporaryFolder folder_;
-};
-
 // As it stands in the contract.
 constexpr char kScript[] = R"sh(
 export HELIOS_STORE_DIR="$T/.helios-store"; cd "$T"          # demo/a.txt and demo/b.txt exist
@@ -24,16 +17,27 @@ helios materialize --id "$ID" --out "$T/out" --include "demo/**"
 diff -ru demo out/demo
 )sh";
 
+class ConsumerTest : public ::testing::Test {
+ protected:
+  std::string At(const std::string& relative) const { return folder_.path() + "/" + relative; }
+  // Runs the script with `helios` on the PATH.
+  RunResult RunScript() const {
+    MakeFolders(At("bin"));
+    MakeLink(HELIOS_BINARY, At("bin/helios"));
+    const char* path = std::getenv("PATH");
+    RunOptions options;
+    options.env["T"] = folder_.path();
+    options.env["PATH"] = At("bin") + ":" + (path == nullptr ? "/usr/bin:/bin" : path);
+    return RunProgram("sh", {"-eu", "-c", kScript}, options);
+  }
+
+  const TemporaryFolder folder_;
+};
+
 TEST_F(ConsumerTest, TheScriptOfTheContract) {
   WriteFile(At("demo/a.txt"), "a\n");
   WriteFile(At("demo/b.txt"), "b\n");
-  MakeFolders(At("bin"));
-  MakeLink(HELIOS_BINARY, At("bin/helios"));
-  const char* path = std::getenv("PATH");
-  RunOptions options;
-  options.env["T"] = folder_.path();
-  options.env["PATH"] = At("bin") + ":" + (path == nullptr ? "/usr/bin:/bin" : path);
-  const RunResult result = RunProgram("sh", {"-eu", "-c", kScript}, options);
+  const RunResult result = RunScript();
   EXPECT_EQ(result.exit_code, 0) << result;
   EXPECT_EQ(result.err, "");
   EXPECT_EQ(ListFolder(At("out")), std::vector<std::string>{"demo"});
@@ -46,13 +50,7 @@ TEST_F(ConsumerTest, TheScriptOfTheContract) {
 TEST_F(ConsumerTest, TheScriptNoticesADifference) {
   WriteFile(At("demo/a.txt"), "a\n");
   WriteFile(At("out/demo/surplus"), "s\n");
-  MakeFolders(At("bin"));
-  MakeLink(HELIOS_BINARY, At("bin/helios"));
-  const char* path = std::getenv("PATH");
-  RunOptions options;
-  options.env["T"] = folder_.path();
-  options.env["PATH"] = At("bin") + ":" + (path == nullptr ? "/usr/bin:/bin" : path);
-  EXPECT_EQ(RunProgram("sh", {"-eu", "-c", kScript}, options).exit_code, 1);
+  EXPECT_EQ(RunScript().exit_code, 1);
 }
 
 constexpr char kConsumerProject[] = R"(
