@@ -1,12 +1,13 @@
 #include "cli/store_location.h"
 
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <optional>
+
+#include "helios/owner.h"
 
 namespace helios::cli {
 namespace {
@@ -67,13 +68,6 @@ Result<std::string> Follow(const std::string& path) {
   return Absolute(path);
 }
 
-Result<void> CheckOwner(const std::string& path, const struct stat& status) {
-  if (status.st_uid == ::geteuid()) return {};
-  return Error(ErrorCode::kFailed, "refused: " + path + " belongs to user " +
-                                       std::to_string(status.st_uid) +
-                                       "; name the store to use with --store");
-}
-
 // The nearest .helios at or above `work`; nullopt if there is none on its file system.
 Result<std::optional<std::string>> Discover(const std::string& work) {
   struct stat start;
@@ -85,7 +79,7 @@ Result<std::optional<std::string>> Discover(const std::string& work) {
     const fs::path candidate = folder / kStoreName;
     struct stat status;
     if (::lstat(candidate.c_str(), &status) == 0) {
-      HELIOS_TRY(CheckOwner(candidate.string(), status));
+      HELIOS_TRY(CheckOwner(candidate.string(), status.st_uid));
       return std::optional<std::string>(candidate.string());
     }
     if (!folder.has_parent_path() || folder == folder.parent_path()) break;

@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <filesystem>
 
+#include "helios/owner.h"
+
 namespace helios {
 namespace {
 
@@ -55,14 +57,6 @@ void RemoveUnfinished(const std::string& folder, const Backend& backend) {
   ::rmdir(folder.c_str());
 }
 
-Result<void> CheckOwner(const std::string& path, const struct stat& status) {
-  if (status.st_uid == ::geteuid()) return {};
-  return Error(ErrorCode::kFailed, "refused: the store " + path + " belongs to user " +
-                                       std::to_string(status.st_uid) + ", not to user " +
-                                       std::to_string(::geteuid()) +
-                                       "; use a store of your own (--store DIR)");
-}
-
 }  // namespace
 
 Result<void> CreateStore(const std::string& given_path, const Backend& backend) {
@@ -105,7 +99,7 @@ Result<Backend> IdentifyStore(const std::string& path, std::span<const Backend> 
   if (!S_ISDIR(status.st_mode)) {
     return Error(ErrorCode::kNoStore, "no store at " + path + ": it is not a folder");
   }
-  HELIOS_TRY(CheckOwner(path, status));
+  HELIOS_TRY(CheckOwner(path, status.st_uid));
   HELIOS_TRY_ASSIGN(const std::optional<Bytes> marker,
                     ReadFileIfExists(StorePaths{path}.Marker(), kMarkerBytesMax));
   if (!marker) {
