@@ -268,6 +268,57 @@ TEST_F(IgnoreTest, IgnoredPathsAreReported) {
   EXPECT_EQ(json["whole"], true);
 }
 
+TEST_F(IgnoreTest, AMalformedLineIsAWarningWithItsPlace) {
+  Write(".heliosignore", "*.tmp\n[a\n");
+  Write("sub/.heliosignore", "# fine\n\nb\\\n");
+  Write("a.tmp", "x");
+  // The second commit knows the folders from the index; the third lists them anew.
+  for (int round = 0; round < 3; ++round) {
+    if (round == 2) Write("sub/new", "x");
+    const RunResult result = RunWell({"commit"});
+    const Json warnings = result.Object()["ignore_warnings"];
+    ASSERT_EQ(warnings["first"].size(), 2u) << result;
+    EXPECT_EQ(warnings["first"][0]["path"], ".heliosignore");
+    EXPECT_EQ(warnings["first"][0]["line"], 2);
+    EXPECT_EQ(warnings["first"][0]["text"], "malformed pattern '[a': a '[' without its ']'");
+    EXPECT_EQ(warnings["first"][1]["path"], "sub/.heliosignore");
+    EXPECT_EQ(warnings["first"][1]["line"], 3);
+    EXPECT_EQ(warnings["has_more"], false);
+    EXPECT_NE(result.err.find("helios: warning: .heliosignore line 2 has no effect: malformed "
+                              "pattern '[a'"),
+              std::string::npos)
+        << result;
+    EXPECT_NE(result.err.find("sub/.heliosignore line 3"), std::string::npos) << result;
+    EXPECT_EQ(result.Object()["not_captured"]["ignored"]["count"], 1) << "the other lines count";
+  }
+  EXPECT_EQ(RunWell({"commit", "-q"}).err, "");
+  Write(".heliosignore", "*.tmp\n");
+  Remove(Work("sub/.heliosignore"));
+  const RunResult mended = RunWell({"commit"});
+  EXPECT_EQ(mended.err, "");
+  EXPECT_TRUE(mended.Object()["ignore_warnings"]["first"].empty()) << mended;
+}
+
+TEST_F(IgnoreTest, AMalformedLineThatIsNotTextIsQuotedAndExact) {
+  Write("bad\xff/.heliosignore", "[\x1b\xff\n");
+  const RunResult result = RunWell({"commit"});
+  const Json warning = result.Object()["ignore_warnings"]["first"][0];
+  EXPECT_TRUE(warning.contains("path_b64")) << warning;
+  EXPECT_TRUE(warning.contains("text_b64")) << warning;
+  EXPECT_NE(result.err.find("bad\\xff/.heliosignore line 1"), std::string::npos) << result;
+  EXPECT_EQ(result.err.find('\x1b'), std::string::npos);
+  EXPECT_EQ(result.err.find('\xff'), std::string::npos);
+}
+
+TEST_F(IgnoreTest, WarningsAreBounded) {
+  std::string text;
+  for (int i = 0; i < 1000; ++i) text += "[" + std::string(300, 'a') + "\n";
+  Write(".heliosignore", text);
+  const RunResult result = RunWell({"commit"});
+  EXPECT_EQ(result.Object()["ignore_warnings"]["has_more"], true);
+  EXPECT_LT(result.err.size(), 10'000u);
+}
+
 TEST_F(IgnoreTest, AChangedFileTakesEffectAtTheNextCommit) {
   Write(".heliosignore", "*.tmp\n");
   for (const char* path : {"a.tmp", "a.txt", "sub/b.tmp", "sub/deep/c.tmp", "sub/deep/c.txt"}) {

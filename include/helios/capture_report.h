@@ -3,6 +3,7 @@
 #define HELIOS_CAPTURE_REPORT_H_
 
 #include <array>
+#include <compare>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -30,8 +31,27 @@ struct Omission {
   std::vector<std::string> first_paths;  // at most kPathsMax, each with what went wrong if known
 };
 
+// A line of an ignore file that is malformed, and so without effect.
+struct IgnoreWarning {
+  std::string path;   // of the ignore file
+  uint64_t line = 0;  // from 1
+  std::string text;   // what is wrong with it
+  auto operator<=>(const IgnoreWarning&) const = default;
+};
+
+// The first warnings by path and line, whatever the order in which they were found.
+struct IgnoreWarnings {
+  static constexpr size_t kFirstMax = 20;
+  std::vector<IgnoreWarning> first;  // sorted, at most kFirstMax
+  bool has_more = false;             // there were others
+
+  // The same warning twice counts once: a file may be read twice in one scan.
+  void Add(IgnoreWarning warning);
+};
+
 struct CaptureReport {
   std::array<Omission, static_cast<size_t>(OmissionReason::kCount)> omissions;
+  IgnoreWarnings ignore_warnings;
 
   void Add(OmissionReason reason, std::string path) {
     Omission& omission = omissions[static_cast<size_t>(reason)];

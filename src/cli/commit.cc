@@ -56,7 +56,8 @@ Json ToJson(const CommitReport& report) {
           {"reused_objects", report.reused_objects},
           {"reused_bytes", report.reused_bytes},
           {"whole", report.capture.IsWhole()},
-          {"not_captured", cli::ToJson(report.capture)}};
+          {"not_captured", cli::ToJson(report.capture)},
+          {"ignore_warnings", cli::ToJson(report.capture.ignore_warnings)}};
 }
 
 void PrintForPeople(const Output& output, const CommitReport& report) {
@@ -91,6 +92,7 @@ int Run(Session& session, const Options& options) {
   } else {
     PrintForPeople(output, *report);
   }
+  WarnOfIgnoreFiles(output, report->capture.ignore_warnings);
   if (report->capture.IsWhole()) return kExitSuccess;
   for (const OmissionReason reason :
        {OmissionReason::kUnreadable, OmissionReason::kBadName, OmissionReason::kTorn}) {

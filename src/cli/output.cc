@@ -213,6 +213,18 @@ Json ToJson(const CaptureReport& report) {
   return json;
 }
 
+Json ToJson(const IgnoreWarnings& warnings) {
+  Json first = Json::array();
+  for (const IgnoreWarning& warning : warnings.first) {
+    Json entry = Json::object();
+    AddPath(&entry, "path", warning.path);
+    entry["line"] = warning.line;
+    AddPath(&entry, "text", warning.text);
+    first.push_back(std::move(entry));
+  }
+  return {{"first", std::move(first)}, {"has_more", warnings.has_more}};
+}
+
 Json ToJson(const WriteReport& report) {
   Json json = {{"files", report.files},           {"bytes", report.bytes},
                {"folders", report.folders},       {"deleted", report.deleted},
@@ -248,6 +260,14 @@ void PrintFailures(const Output& output, const WriteReport& report) {
   if (report.failed > report.first_failures.size()) {
     output.Warn("… and " + std::to_string(report.failed - report.first_failures.size()) + " more");
   }
+}
+
+void WarnOfIgnoreFiles(const Output& output, const IgnoreWarnings& warnings) {
+  for (const IgnoreWarning& warning : warnings.first) {
+    output.Warn(QuoteName(warning.path) + " line " + std::to_string(warning.line) +
+                " has no effect: " + QuoteMessage(warning.text));
+  }
+  if (warnings.has_more) output.Warn("… and more malformed lines of .heliosignore files");
 }
 
 void WarnUnmatched(const Output& output, const std::vector<std::string>& patterns) {

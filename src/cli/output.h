@@ -57,11 +57,14 @@ std::string Count(uint64_t number, std::string_view noun);
 std::string FormatBytes(uint64_t bytes);
 
 Json ToJson(const CaptureReport& report);
+Json ToJson(const IgnoreWarnings& warnings);
 Json ToJson(const WriteReport& report);
 // One line for each reason for which something was not captured.
 void PrintOmissions(const Output& output, const CaptureReport& report);
 // A line for each name that could not be written.
 void PrintFailures(const Output& output, const WriteReport& report);
+// A line for each malformed line of an ignore file.
+void WarnOfIgnoreFiles(const Output& output, const IgnoreWarnings& warnings);
 void WarnUnmatched(const Output& output, const std::vector<std::string>& patterns);
 
 }  // namespace helios::cli

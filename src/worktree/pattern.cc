@@ -88,7 +88,7 @@ Result<PatternList> PatternList::Compile(std::vector<Pattern> patterns, Origin o
       std::string message = "malformed pattern '" + pattern.text.substr(0, kShownBytesMax) +
                             "': " + compiled.error().message();
       if (is_argument) return Error(ErrorCode::kInvalidArgument, std::move(message));
-      list.warnings_.push_back("line " + std::to_string(pattern.line) + ": " + message);
+      list.warnings_.push_back({pattern.line, std::move(message)});
       continue;
     }
     globs->starts.push_back(globs->all.size());

@@ -39,6 +39,13 @@ class PatternList {
     bool takes_back = false;  // starts with '!'
   };
 
+  // Why a line of an ignore file is without effect.
+  struct Warning {
+    size_t line = 0;   // from 1
+    std::string text;  // "malformed pattern '[a': …"; a long pattern is cut
+    bool operator==(const Warning&) const = default;
+  };
+
   // What the last pattern that matches a path says. `pattern` is its index, unless kNoMatch.
   struct Decision {
     Verdict verdict = Verdict::kNoMatch;
@@ -68,8 +75,8 @@ class PatternList {
 
   // Without the malformed ones.
   const std::vector<Pattern>& patterns() const { return patterns_; }
-  // One message per malformed line of an ignore file: "line 3: malformed pattern '[a': …".
-  const std::vector<std::string>& warnings() const { return warnings_; }
+  // One per malformed line of an ignore file.
+  const std::vector<Warning>& warnings() const { return warnings_; }
 
  private:
   struct Globs;  // the compiled patterns
@@ -78,7 +85,7 @@ class PatternList {
   static Result<PatternList> Compile(std::vector<Pattern> patterns, Origin origin);
 
   std::vector<Pattern> patterns_;
-  std::vector<std::string> warnings_;
+  std::vector<Warning> warnings_;
   std::shared_ptr<const Globs> globs_;  // null if there are no patterns; shared by copies
 };
 

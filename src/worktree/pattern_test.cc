@@ -202,14 +202,14 @@ TEST(PatternListTest, WarnsAboutMalformedLinesAndUsesTheOthers) {
   const std::string with_nul = {'c', '\0', 'd'};
   const PatternList list = ParseFile("*.o\n[a\nb\\\n!\n[[:x:]]\na//b\n" + with_nul);
   EXPECT_EQ(list.patterns().size(), 1u);
-  EXPECT_EQ(
-      list.warnings(),
-      (Strings{"line 2: malformed pattern '[a': a '[' without its ']'",
-               "line 3: malformed pattern 'b\\': nothing follows the '\\' at its end",
-               "line 4: malformed pattern '!': names nothing",
-               "line 5: malformed pattern '[[:x:]]': unknown character class",
-               "line 6: malformed pattern 'a//b': no path has an empty component, '.' or '..'",
-               "line 7: malformed pattern '" + with_nul + "': holds a NUL byte"}));
+  EXPECT_EQ(list.warnings(),
+            (std::vector<PatternList::Warning>{
+                {2u, "malformed pattern '[a': a '[' without its ']'"},
+                {3u, "malformed pattern 'b\\': nothing follows the '\\' at its end"},
+                {4u, "malformed pattern '!': names nothing"},
+                {5u, "malformed pattern '[[:x:]]': unknown character class"},
+                {6u, "malformed pattern 'a//b': no path has an empty component, '.' or '..'"},
+                {7u, "malformed pattern '" + with_nul + "': holds a NUL byte"}}));
   EXPECT_EQ(Ask(list, "x.o"), Verdict::kMatch);
 }
 

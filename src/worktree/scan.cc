@@ -277,6 +277,10 @@ class Scanner {
              directory->Path() + "/" + kIgnoreFile + ": " + patterns.error().message(), 0);
       return;
     }
+    for (const PatternList::Warning& warning : patterns->warnings()) {
+      workers_[worker].report.ignore_warnings.Add(
+          {PathOf(*directory, kIgnoreFile), warning.line, warning.text});
+    }
     directory->rules =
         IgnoreRules::Extend(ParentRules(directory), directory->Path(), std::move(patterns).value());
   }
