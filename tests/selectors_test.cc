@@ -172,17 +172,21 @@ TEST_F(SelectorsTest, APatternThatMatchesNothingIsAWarning) {
   Write("top.txt", "changed");
   Commit();
   int next = 0;
-  for (const char* option : {"--include", "--exclude"}) {
+  for (const Strings& pattern : std::vector<Strings>{
+           {"--include", "no-such-name.*"}, {"--exclude", "no-such-name.*"}, {"no-such-name.*"}}) {
     for (const Strings& command :
          std::vector<Strings>{{"materialize", before, At("warn-" + std::to_string(next++))},
                               {"restore", "-n", before},
                               {"diff", before, "@"}}) {
       Strings args = command;
-      args.insert(args.end(), {option, "no-such-name.*"});
+      args.insert(args.end(), pattern.begin(), pattern.end());
       const RunResult result = RunWell(args);
-      EXPECT_NE(result.err.find("no-such-name.*"), std::string::npos)
-          << command.front() << " " << option << " " << result;
+      EXPECT_EQ(result.err, "helios: warning: the pattern \"no-such-name.*\" matches nothing\n")
+          << ::testing::PrintToString(args);
       result.Object();
+      args.push_back("--text");
+      if (command.front() == "materialize") args[2] += "-as-text";
+      EXPECT_EQ(RunWell(args).err, result.err) << ::testing::PrintToString(args);
     }
   }
 }
@@ -216,11 +220,12 @@ TEST_F(SelectorsTest, AMalformedPatternIsExit2AndTouchesNothing) {
   const std::string after = Commit();
   const TreeState state = ReadTree(work_);
   for (const char* pattern : {"[a", "", "a\\", "../x", "a/../b", "/"}) {
-    for (const char* option : {"--include", "--exclude"}) {
+    for (const Strings& selection :
+         std::vector<Strings>{{"--include", pattern}, {"--exclude", pattern}, {pattern}}) {
       for (const Strings& command : std::vector<Strings>{
                {"materialize", before, At("out")}, {"restore", before}, {"diff", before, after}}) {
         Strings args = command;
-        args.insert(args.end(), {option, pattern});
+        args.insert(args.end(), selection.begin(), selection.end());
         const RunResult result = Run(args);
         EXPECT_EQ(result.exit_code, 2) << ::testing::PrintToString(args) << result;
         EXPECT_EQ(result.out, "");
