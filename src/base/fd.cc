@@ -23,18 +23,24 @@ Result<Fd> OpenAt(int folder, const std::string& name, int flags, unsigned mode)
   return Fd(fd);
 }
 
-Result<void> ReadExactlyAt(int fd, void* out, size_t size, uint64_t offset, std::string_view what) {
+Result<size_t> ReadAt(int fd, void* out, size_t size, uint64_t offset, std::string_view what) {
   auto* bytes = static_cast<char*>(out);
-  while (size > 0) {
-    const ssize_t n = ::pread(fd, bytes, size, static_cast<off_t>(offset));
+  size_t length = 0;
+  while (length < size) {
+    const ssize_t n =
+        ::pread(fd, bytes + length, size - length, static_cast<off_t>(offset + length));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return Error::FromErrno(errno, "read", what);
-    if (n == 0) return Error(ErrorCode::kCorrupt, std::string(what) + " is damaged: it ends early");
-    bytes += n;
-    size -= static_cast<size_t>(n);
-    offset += static_cast<uint64_t>(n);
+    if (n == 0) break;
+    length += static_cast<size_t>(n);
   }
-  return {};
+  return length;
+}
+
+Result<void> ReadExactlyAt(int fd, void* out, size_t size, uint64_t offset, std::string_view what) {
+  HELIOS_TRY_ASSIGN(const size_t length, ReadAt(fd, out, size, offset, what));
+  if (length == size) return {};
+  return Error(ErrorCode::kCorrupt, std::string(what) + " is damaged: it ends early");
 }
 
 Result<Bytes> ReadToEnd(int fd, size_t bytes_max, std::string_view what) {

@@ -37,7 +37,10 @@ class Fd {
 // openat with O_CLOEXEC, repeated on EINTR. `folder` may be AT_FDCWD. Errors carry errno.
 Result<Fd> OpenAt(int folder, const std::string& name, int flags, unsigned mode = 0);
 
-// Reads exactly `size` bytes at `offset`; less is kCorrupt ("ends early"). `what` names the file.
+// Reads up to `size` bytes at `offset` and returns how many there were: fewer only where the file
+// ends. `what` names the file.
+Result<size_t> ReadAt(int fd, void* out, size_t size, uint64_t offset, std::string_view what);
+// Reads exactly `size` bytes at `offset`; less is kCorrupt ("ends early").
 Result<void> ReadExactlyAt(int fd, void* out, size_t size, uint64_t offset, std::string_view what);
 // Everything from the start of the file to its end, at most `bytes_max`; more is kCorrupt.
 Result<Bytes> ReadToEnd(int fd, size_t bytes_max, std::string_view what);

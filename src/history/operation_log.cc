@@ -108,16 +108,8 @@ Result<Bytes> ReadFrom(int fd, uint64_t start, const std::string& path) {
   if (static_cast<uint64_t>(size) <= start) return Bytes();
   // A writer may cut a torn tail off meanwhile: what is there counts, not what there was.
   Bytes bytes(static_cast<size_t>(size) - static_cast<size_t>(start), '\0');
-  size_t filled = 0;
-  while (filled < bytes.size()) {
-    const ssize_t n = ::pread(fd, bytes.data() + filled, bytes.size() - filled,
-                              static_cast<off_t>(start + filled));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return Error::FromErrno(errno, "read", path);
-    if (n == 0) break;
-    filled += static_cast<size_t>(n);
-  }
-  bytes.resize(filled);
+  HELIOS_TRY_ASSIGN(const size_t length, ReadAt(fd, bytes.data(), bytes.size(), start, path));
+  bytes.resize(length);
   return bytes;
 }
 
