@@ -16,6 +16,7 @@ namespace {
 // entry := u32 length, u64 check of the payload, payload, u32 length
 constexpr size_t kEntryOverhead = 4 + 8 + 4;
 constexpr size_t kOperationBytesMax = 16 << 10;
+constexpr size_t kWorkspaceBytesMax = 64;
 constexpr size_t kHoleBytesMin = 32;
 constexpr size_t kPathBytesMax = 8 << 10;
 constexpr size_t kLogBytesMax = size_t{4} << 30;
@@ -49,7 +50,7 @@ std::optional<Operation> DecodeOperation(ByteView bytes) {
   operation.time.seconds = decoder.SignedVarint();
   const uint64_t nanoseconds = decoder.Varint();
   operation.time.nanoseconds = static_cast<uint32_t>(nanoseconds);
-  operation.workspace = decoder.String(64);
+  operation.workspace = decoder.String(kWorkspaceBytesMax);
   operation.record = {decoder.RawDigest()};
   const auto has_replaced = decoder.Fixed<uint8_t>();
   if (has_replaced == 1) operation.replaced = RecordId{decoder.RawDigest()};
@@ -185,6 +186,12 @@ Result<std::optional<Operation>> OperationLog::Latest(const std::string& workspa
 }
 
 Result<bool> OperationLog::Append(const Operation& operation) const {
+  // What no reader would take must not get into the log: it could not be read past.
+  if (operation.workspace.size() > kWorkspaceBytesMax || operation.time.nanoseconds > 999'999'999) {
+    return Error(ErrorCode::kInvalidArgument,
+                 "not an operation: the workspace key \"" + operation.workspace +
+                     "\" or the time is longer than " + path_ + " can hold");
+  }
   HELIOS_TRY_ASSIGN(FileLock lock, FileLock::Acquire(path_, FileLock::Mode::kExclusive, kLockWait));
   uint64_t end = 0;
   HELIOS_TRY_ASSIGN(const std::optional<Operation> latest,

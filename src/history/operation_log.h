@@ -46,7 +46,8 @@ class OperationLog {
   Result<std::optional<Operation>> Latest(const std::string& workspace) const;
 
   // Appends `operation` if its workspace still stands at operation.replaced, and returns true once
-  // that is durable; false, and nothing is changed, if it has moved on meanwhile.
+  // that is durable; false, and nothing is changed, if it has moved on meanwhile. Errors:
+  // kInvalidArgument if the workspace's key is longer than 64 bytes.
   Result<bool> Append(const Operation& operation) const;
 
   // Every operation, oldest first.

@@ -131,6 +131,19 @@ TEST_F(OperationLogTest, AppendsOnlyBehindWhatItReplaces) {
   EXPECT_FALSE(*appended);
 }
 
+TEST_F(OperationLogTest, RefusesWhatNoReaderWouldTake) {
+  const Operation first = Append("a", "1");
+  const Bytes before = ReadWholeFile(path_);
+  EXPECT_TRUE(Fails(log_.Append(MakeOperation(std::string(65, 'w'), "2", std::nullopt)),
+                    ErrorCode::kInvalidArgument, std::string(65, 'w')));
+  Operation late = MakeOperation("b", "2", std::nullopt);
+  late.time.nanoseconds = 1'000'000'000;
+  EXPECT_TRUE(Fails(log_.Append(late), ErrorCode::kInvalidArgument, path_));
+  EXPECT_EQ(ReadWholeFile(path_), before);
+  const Operation longest = Append(std::string(64, 'w'), "2");
+  EXPECT_EQ(All(), (std::vector<Operation>{first, longest}));
+}
+
 TEST_F(OperationLogTest, ProcessesAppendWithExactWinners) {
   constexpr int kProcesses = 8;
   constexpr int kAppends = 100;
