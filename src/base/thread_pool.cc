@@ -48,8 +48,14 @@ void TaskStack::Work(unsigned worker) {
       failed_ = true;
       outcome_ = std::move(result);
     }
-    if (failed_) tasks_.clear();
+    std::vector<Task> dropped;
+    if (failed_) dropped.swap(tasks_);
     if (tasks_.empty() && running_ == 0) changed_.NotifyAll();
+    if (dropped.empty()) continue;
+    // What they captured may take long to go, or come back to this stack.
+    mutex_.unlock();
+    dropped.clear();
+    mutex_.lock();
   }
   mutex_.unlock();
 }

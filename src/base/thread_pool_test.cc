@@ -139,6 +139,29 @@ TEST(TaskStackTest, TasksAreGoneWhenRunReturns) {
   EXPECT_EQ(token.use_count(), 1);
 }
 
+TEST(TaskStackTest, DroppedTasksAreDestroyedWithoutTheLock) {
+  // What a dropped task captured comes back to the stack when it goes: with the lock held it would
+  // wait for itself.
+  struct ComesBack {
+    explicit ComesBack(TaskStack* stack) : tasks(stack) {}
+    TaskStack* tasks;
+    ~ComesBack() {
+      tasks->Push([](unsigned) { return Result<void>(); });
+    }
+  };
+  int runs = 0;
+  const Result<void> result = TaskStack::Run(1, [&](TaskStack& tasks) {
+    const auto token = std::make_shared<ComesBack>(&tasks);
+    tasks.Push([&runs, token](unsigned) -> Result<void> {
+      ++runs;
+      return {};
+    });
+    tasks.Push([](unsigned) -> Result<void> { return Error(ErrorCode::kFailed, "no"); });
+  });
+  EXPECT_FALSE(result);
+  EXPECT_EQ(runs, 0);
+}
+
 TEST(TaskStackTest, WorkersAreNumberedAndNeverShareANumber) {
   constexpr unsigned kThreads = 6;
   std::atomic<int> busy[kThreads] = {};
