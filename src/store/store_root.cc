@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <optional>
 
 #include "helios/owner.h"
 
@@ -12,22 +13,39 @@ namespace helios {
 namespace {
 
 constexpr size_t kMarkerBytesMax = 4096;
-constexpr std::string_view kFirstLine = "helios store";
+constexpr std::string_view kFirstLine = "helios store\n";
 
 std::string MarkerText(const Backend& backend) {
-  return std::string(kFirstLine) + "\nversion: " + std::to_string(kStoreVersion) +
+  return std::string(kFirstLine) + "version: " + std::to_string(kStoreVersion) +
          "\nbackend: " + backend.name + "\n";
 }
 
-// The rest of the line that begins with `key`; empty if there is none.
-std::string_view LineValue(std::string_view text, std::string_view key) {
+// The rest of the line that begins with `key`; nullopt if there is none.
+std::optional<std::string_view> LineValue(std::string_view text, std::string_view key) {
   for (size_t start = 0; start < text.size();) {
     const size_t end = std::min(text.find('\n', start), text.size());
     const std::string_view line = text.substr(start, end - start);
     if (line.starts_with(key)) return line.substr(key.size());
     start = end + 1;
   }
-  return {};
+  return std::nullopt;
+}
+
+struct Marker {
+  std::string_view version;
+  std::string_view backend;
+};
+
+// nullopt if these are not the bytes of a whole marker, whatever its version.
+std::optional<Marker> ParseMarker(std::string_view text) {
+  if (!text.starts_with(kFirstLine) || !text.ends_with('\n')) return std::nullopt;
+  const std::optional<std::string_view> version = LineValue(text, "version: ");
+  if (!version || version->empty() || version->find_first_not_of("0123456789") != version->npos) {
+    return std::nullopt;
+  }
+  const std::optional<std::string_view> backend = LineValue(text, "backend: ");
+  if (!backend && *version == std::to_string(kStoreVersion)) return std::nullopt;
+  return Marker{*version, backend.value_or("")};
 }
 
 Result<void> FillStore(const std::string& folder, const Backend& backend) {
@@ -100,28 +118,27 @@ Result<Backend> IdentifyStore(const std::string& path, std::span<const Backend> 
     return Error(ErrorCode::kNoStore, "no store at " + path + ": it is not a folder");
   }
   HELIOS_TRY(CheckOwner(path, status.st_uid));
-  HELIOS_TRY_ASSIGN(const std::optional<Bytes> marker,
+  HELIOS_TRY_ASSIGN(const std::optional<Bytes> text,
                     ReadFileIfExists(StorePaths{path}.Marker(), kMarkerBytesMax));
-  if (!marker) {
+  if (!text) {
     return Error(ErrorCode::kNoStore,
                  "no store at " + path + ": the folder holds no " + kStoreMarkerFile + " file");
   }
-  if (!marker->starts_with(kFirstLine)) {
+  const std::optional<Marker> marker = ParseMarker(*text);
+  if (!marker) {
     return Error(ErrorCode::kCorrupt, StorePaths{path}.Marker() + " is damaged");
   }
-  const std::string_view version = LineValue(*marker, "version: ");
-  if (version != std::to_string(kStoreVersion)) {
+  if (marker->version != std::to_string(kStoreVersion)) {
     return Error(ErrorCode::kUnsupported, "the store " + path + " has format version \"" +
-                                              std::string(version) +
+                                              std::string(marker->version) +
                                               "\", which this build does not know (it knows " +
                                               std::to_string(kStoreVersion) + ")");
   }
-  const std::string_view name = LineValue(*marker, "backend: ");
   for (const Backend& backend : backends) {
-    if (backend.name == name) return backend;
+    if (backend.name == marker->backend) return backend;
   }
   return Error(ErrorCode::kUnsupported, "the store " + path + " uses the backend \"" +
-                                            std::string(name) +
+                                            std::string(marker->backend) +
                                             "\", which this build does not know");
 }
 

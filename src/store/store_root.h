@@ -31,7 +31,8 @@ struct StorePaths {
 Result<void> CreateStore(const std::string& path, const Backend& backend);
 
 // Which of `backends` the store at `path` is made of. Errors: kNoStore if there is no store,
-// kUnsupported naming a version or backend that is not known, kFailed if another user owns it.
+// kCorrupt naming a marker that is not whole, kUnsupported naming a version or backend that is not
+// known, kFailed if another user owns it.
 Result<Backend> IdentifyStore(const std::string& path, std::span<const Backend> backends);
 
 }  // namespace helios
