@@ -60,8 +60,13 @@ Result<void> SyncFolder(const std::string& path) {
 }
 
 Result<void> MakeFolder(const std::string& path) {
-  if (::mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return {};
-  return Error::FromErrno(errno, "create folder", path);
+  if (::mkdir(path.c_str(), 0700) == 0) return {};
+  if (errno != EEXIST) return Error::FromErrno(errno, "create folder", path);
+  struct stat status;
+  if (::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) return {};
+  return Error(ErrorCode::kFailed,
+               "cannot create folder " + path + ": something that is not a folder is there",
+               ENOTDIR);
 }
 
 std::string RandomName() {

@@ -24,7 +24,8 @@ Result<void> ReplaceFile(const std::string& folder, const std::string& name, Byt
 Result<std::optional<Bytes>> ReadFileIfExists(const std::string& path, size_t bytes_max);
 
 Result<void> SyncFolder(const std::string& path);
-// mkdir, fine if it exists. The new folder is accessible to its owner only.
+// mkdir, fine if a folder (or a link to one) is there. The new folder is accessible to its owner
+// only.
 Result<void> MakeFolder(const std::string& path);
 // 16 random bytes from the kernel as 32 hex digits: for names that must not collide.
 std::string RandomName();

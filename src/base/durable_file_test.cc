@@ -194,6 +194,21 @@ TEST_F(DurableFileTest, MakeFolderMakesItForItsOwnerAlone) {
   EXPECT_NE(made.error().message().find(PathOf("no/parent")), std::string::npos);
 }
 
+TEST_F(DurableFileTest, MakeFolderTakesNothingButAFolder) {
+  ASSERT_TRUE(ReplaceFile(folder_, "file", "bytes", Durability::kCache));
+  ASSERT_EQ(::mkfifo(PathOf("fifo").c_str(), 0600), 0);
+  ASSERT_EQ(::symlink("nowhere", PathOf("dangling").c_str()), 0);
+  for (const char* name : {"file", "fifo", "dangling"}) {
+    const Result<void> made = MakeFolder(PathOf(name));
+    ASSERT_FALSE(made) << name;
+    EXPECT_EQ(made.error().code(), ErrorCode::kFailed);
+    EXPECT_NE(made.error().message().find(PathOf(name)), std::string::npos);
+  }
+  ASSERT_TRUE(MakeFolder(PathOf("folder")));
+  ASSERT_EQ(::symlink("folder", PathOf("link").c_str()), 0);
+  EXPECT_TRUE(MakeFolder(PathOf("link")));
+}
+
 TEST_F(DurableFileTest, SyncFolderNeedsAFolder) {
   EXPECT_TRUE(SyncFolder(folder_));
   EXPECT_FALSE(SyncFolder(PathOf("absent")));
