@@ -13,9 +13,7 @@ namespace {
 
 constexpr int kCompressionLevel = 1;
 
-Error Damaged(std::string_view reason) {
-  return Error(ErrorCode::kCorrupt, "damaged frame: " + std::string(reason));
-}
+Error Damaged(std::string_view reason) { return Error(ErrorCode::kCorrupt, std::string(reason)); }
 
 // `rest`: members and payload.
 uint32_t FrameCheck(const FrameHeader& header, ByteView rest) {
@@ -42,8 +40,7 @@ Result<void> DecodePayload(const FrameHeader& header, ByteView payload, char* ra
     return {};
   }
   if (header.encoding != static_cast<uint8_t>(Encoding::kZstd)) {
-    return Error(ErrorCode::kUnsupported,
-                 "frame with unknown encoding " + std::to_string(header.encoding));
+    return Error(ErrorCode::kUnsupported, "unknown encoding " + std::to_string(header.encoding));
   }
   const size_t size = ZSTD_decompressDCtx(ThreadDecompressor(), raw, header.raw_length,
                                           payload.data(), payload.size());

@@ -14,7 +14,18 @@
 namespace helios::pack {
 
 Error PackReader::Damaged(std::string_view reason) const {
-  return Error(ErrorCode::kCorrupt, "pack " + path_ + " is damaged: " + std::string(reason));
+  return Error(ErrorCode::kCorrupt, "damaged pack " + path_ + ": " + std::string(reason));
+}
+
+Error PackReader::DamagedFrame(uint32_t frame, ErrorCode code, std::string_view reason) const {
+  const char* what = code == ErrorCode::kCorrupt ? "damaged pack " : "pack ";
+  return Error(code, what + path_ + ": frame at " + std::to_string(frames_[frame].offset) + ": " +
+                         std::string(reason));
+}
+
+Result<void> PackReader::Read(void* out, size_t size, uint64_t offset) const {
+  HELIOS_TRY_ASSIGN(const size_t length, ReadAt(fd_.get(), out, size, offset, path_));
+  return length == size ? Result<void>() : Damaged("it ends early");
 }
 
 Result<std::shared_ptr<PackReader>> PackReader::Open(const std::string& folder,
@@ -38,7 +49,7 @@ Result<std::shared_ptr<PackReader>> PackReader::Open(const std::string& folder,
 Result<void> PackReader::ReadTables() {
   if (file_bytes_ < sizeof(PackHeader) + sizeof(PackFooter)) return Damaged("too short");
   PackHeader header;
-  HELIOS_TRY(ReadExactlyAt(fd_.get(), &header, sizeof(header), 0, path_));
+  HELIOS_TRY(Read(&header, sizeof(header), 0));
   if (std::memcmp(header.magic, kPackMagic, sizeof(kPackMagic)) != 0) {
     return Damaged("it does not begin as a pack");
   }
@@ -48,7 +59,7 @@ Result<void> PackReader::ReadTables() {
                                               ", which this build does not know");
   }
   const uint64_t footer_offset = file_bytes_ - sizeof(PackFooter);
-  HELIOS_TRY(ReadExactlyAt(fd_.get(), &footer_, sizeof(footer_), footer_offset, path_));
+  HELIOS_TRY(Read(&footer_, sizeof(footer_), footer_offset));
   if (std::memcmp(footer_.magic, kFooterMagic, sizeof(kFooterMagic)) != 0 ||
       footer_.check !=
           Checksum64({reinterpret_cast<const char*>(&footer_), offsetof(PackFooter, check)})) {
@@ -63,7 +74,7 @@ Result<void> PackReader::ReadTables() {
     return Damaged("its index has an impossible size");
   }
   Bytes tables(static_cast<size_t>(table_bytes), '\0');
-  HELIOS_TRY(ReadExactlyAt(fd_.get(), tables.data(), tables.size(), footer_.index_offset, path_));
+  HELIOS_TRY(Read(tables.data(), tables.size(), footer_.index_offset));
   if (Checksum64(tables) != footer_.table_check) return Damaged("the check of its index differs");
   frames_.resize(footer_.frame_count);
   buckets_.resize(size_t{1} << footer_.bucket_bits);
@@ -101,7 +112,7 @@ Result<const std::vector<IndexEntry>*> PackReader::LoadBucket(uint32_t bucket) {
     const uint64_t offset = footer_.index_offset + frames_.size() * sizeof(FrameRef) +
                             buckets_.size() * sizeof(BucketRef) +
                             uint64_t{ref.first} * sizeof(IndexEntry);
-    HELIOS_TRY(ReadExactlyAt(fd_.get(), entries->data(), size, offset, path_));
+    HELIOS_TRY(Read(entries->data(), size, offset));
     if (Checksum64({reinterpret_cast<const char*>(entries->data()), size}) != ref.check) {
       return Damaged("the check of index bucket " + std::to_string(bucket) + " differs");
     }
@@ -134,10 +145,18 @@ Result<std::optional<Location>> PackReader::Find(const ObjectKey& key) {
   return std::optional<Location>({it->frame, it->offset, it->length});
 }
 
+Result<void> PackReader::ReadFrameBytes(uint32_t frame, char* out) const {
+  Result<void> read = Read(out, frames_[frame].length, frames_[frame].offset);
+  if (!read && read.error().code() == ErrorCode::kCorrupt) {
+    return DamagedFrame(frame, ErrorCode::kCorrupt, "the file ends before it");
+  }
+  return read;
+}
+
 Result<Bytes> PackReader::ReadRawFrame(uint32_t frame) const {
-  const FrameRef& ref = frames_[frame];
-  Bytes bytes(ref.length, '\0');
-  HELIOS_TRY(ReadExactlyAt(fd_.get(), bytes.data(), bytes.size(), ref.offset, path_));
+  Bytes bytes(frames_[frame].length, '\0');
+  HELIOS_TRY(ReadFrameBytes(frame, bytes.data()));
+  if (!IsWholeFrame(bytes)) return DamagedFrame(frame, ErrorCode::kCorrupt, "its check differs");
   return bytes;
 }
 
@@ -146,14 +165,11 @@ Result<DecodedFrame> PackReader::ReadFrame(uint32_t frame) const {
   thread_local std::vector<char> buffer;
   const FrameRef& ref = frames_[frame];
   if (buffer.size() < ref.length) buffer.resize(ref.length);
-  HELIOS_TRY(ReadExactlyAt(fd_.get(), buffer.data(), ref.length, ref.offset, path_));
+  HELIOS_TRY(ReadFrameBytes(frame, buffer.data()));
   Result<DecodedFrame> decoded = DecodeFrame({buffer.data(), ref.length});
-  if (!decoded || decoded->raw_length != frames_[frame].raw_length) {
-    const std::string reason =
-        decoded ? "frame and index disagree" : std::string(decoded.error().message());
-    const ErrorCode code = decoded ? ErrorCode::kCorrupt : decoded.error().code();
-    return Error(code, "pack " + path_ + " is damaged at offset " +
-                           std::to_string(frames_[frame].offset) + ": " + reason);
+  if (!decoded) return DamagedFrame(frame, decoded.error().code(), decoded.error().message());
+  if (decoded->raw_length != ref.raw_length) {
+    return DamagedFrame(frame, ErrorCode::kCorrupt, "frame and index disagree");
   }
   return decoded;
 }

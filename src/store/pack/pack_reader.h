@@ -22,7 +22,7 @@ struct Location {
 };
 
 // Thread-safe. Everything is read with pread and checked before it is believed; damage is kCorrupt
-// and names the file.
+// and names the file, and the offset of a damaged frame.
 class PackReader {
  public:
   static Result<std::shared_ptr<PackReader>> Open(const std::string& folder,
@@ -30,7 +30,7 @@ class PackReader {
 
   Result<std::optional<Location>> Find(const ObjectKey& key);
   Result<DecodedFrame> ReadFrame(uint32_t frame) const;
-  // The frame's bytes as they lie in the file, unchecked.
+  // The frame's bytes as they lie in the file; kCorrupt if its check does not hold.
   Result<Bytes> ReadRawFrame(uint32_t frame) const;
   // Every entry of the index, sorted by id.
   Result<std::vector<IndexEntry>> ReadEntries();
@@ -47,7 +47,10 @@ class PackReader {
   Result<void> ReadTables();
   Result<void> CheckTables() const;
   Result<const std::vector<IndexEntry>*> LoadBucket(uint32_t bucket) HELIOS_REQUIRES(mutex_);
+  Result<void> ReadFrameBytes(uint32_t frame, char* out) const;
+  Result<void> Read(void* out, size_t size, uint64_t offset) const;
   Error Damaged(std::string_view reason) const;
+  Error DamagedFrame(uint32_t frame, ErrorCode code, std::string_view reason) const;
 
   const std::string name_;
   const std::string path_;

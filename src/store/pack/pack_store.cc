@@ -46,7 +46,7 @@ int TierOf(uint64_t bytes) {
 // The smallest packs that are worth merging: all up to the first tier that is full. Damaged ones
 // stay as they are.
 template <typename Packs>
-Packs ChooseMerge(const Packs& largest_first, const std::set<std::string>& damaged) {
+Packs ChooseMerge(const Packs& largest_first, const std::map<std::string, Error>& damaged) {
   std::vector<size_t> counts(kTierCount + 1, 0);
   for (const auto& pack : largest_first) {
     if (!damaged.contains(pack->name())) ++counts[TierOf(pack->file_bytes())];
@@ -255,8 +255,10 @@ Result<void> PackStore::GetMany(std::span<const ObjectKey> keys, const GetSink& 
   HELIOS_TRY(GetFound(std::move(found), keys, sink));
   if (located.absent.empty()) return {};
   // Absent, or in what is damaged: that must not pass for absence.
-  if (!located.damage.empty()) return located.damage.front();
-  if (!listing->damaged.empty()) return listing->damaged.front();
+  const std::vector<Error>& damage = located.damage.empty() ? listing->damaged : located.damage;
+  if (!damage.empty()) {
+    return Error(damage.front()).WithContext(keys[located.absent.front()].ToString());
+  }
   for (const size_t index : located.absent) HELIOS_TRY(sink(index, std::nullopt));
   return {};
 }
@@ -287,7 +289,7 @@ Result<void> PackStore::GetFound(std::vector<Found> found, std::span<const Objec
 
 Result<void> PackStore::GetElsewhere(const Found& lost, Error damage, const ObjectKey& key,
                                      const GetSink& sink) {
-  if (damage.code() != ErrorCode::kCorrupt) return damage;
+  if (damage.code() != ErrorCode::kCorrupt) return std::move(damage).WithContext(key.ToString());
   HELIOS_TRY_ASSIGN(const ListingPointer listing, Refresh());
   for (const PackPointer& pack : listing->packs) {
     if (pack == lost.pack) continue;
@@ -297,7 +299,7 @@ Result<void> PackStore::GetElsewhere(const Found& lost, Error damage, const Obje
     if (!frame) continue;
     return sink(lost.key_index, (*frame)->view().substr((*location)->offset, (*location)->length));
   }
-  return damage;
+  return std::move(damage).WithContext(key.ToString());
 }
 
 Result<std::vector<bool>> PackStore::HasMany(std::span<const ObjectKey> keys) {
@@ -366,7 +368,7 @@ Result<void> PackStore::Maintain() {
     if (lock.error().code() == ErrorCode::kBusy) return {};
     return std::move(lock).error();
   }
-  std::set<std::string> damaged;
+  std::map<std::string, Error> damaged;
   while (true) {
     HELIOS_TRY_ASSIGN(const ListingPointer listing, Refresh());
     const std::vector<PackPointer> chosen = ChooseMerge(listing->packs, damaged);
@@ -391,12 +393,11 @@ Result<void> PackStore::Delete(std::span<const ObjectKey> keys) {
     if (any) affected.push_back(pack);
   }
   if (affected.empty()) return {};
-  std::set<std::string> damaged;
+  std::map<std::string, Error> damaged;
   HELIOS_TRY(Rewrite(
       affected, [&](const ObjectKey& key) { return doomed.count(key) > 0; }, &damaged));
   if (damaged.empty()) return {};
-  return Error(ErrorCode::kCorrupt,
-               "pack " + folder_ + "/" + *damaged.begin() + " is damaged: nothing was deleted");
+  return std::move(damaged.begin()->second).WithContext("nothing was deleted");
 }
 
 Result<void> PackStore::CopyPack(PackReader& pack, const Filter& drop,
@@ -422,9 +423,6 @@ Result<void> PackStore::CopyPack(PackReader& pack, const Filter& drop,
     const uint32_t raw_length = pack.frames()[frame].raw_length;
     if (whole && raw_length >= kOwnFrameBytesMin) {
       HELIOS_TRY_ASSIGN(const Bytes bytes, pack.ReadRawFrame(frame));
-      if (!IsWholeFrame(bytes)) {
-        return Error(ErrorCode::kCorrupt, "pack " + pack.path() + " is damaged");
-      }
       HELIOS_TRY(writer->PutFrame(bytes, raw_length, kept));
     } else {
       // Small frames are opened, so that their objects find a place in full ones.
@@ -439,13 +437,13 @@ Result<void> PackStore::CopyPack(PackReader& pack, const Filter& drop,
 }
 
 Result<void> PackStore::Rewrite(const std::vector<PackPointer>& packs, const Filter& drop,
-                                std::set<std::string>* damaged) {
+                                std::map<std::string, Error>* damaged) {
   PackWriter writer(folder_);
   std::unordered_set<ObjectKey, ObjectKeyHash> copied;
   for (const PackPointer& pack : packs) {
     Result<void> result = CopyPack(*pack, drop, &copied, &writer);
     if (!result && result.error().code() == ErrorCode::kCorrupt) {
-      damaged->insert(pack->name());
+      damaged->emplace(pack->name(), std::move(result).error());
     } else if (!result) {
       return result;
     }

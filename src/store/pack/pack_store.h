@@ -9,8 +9,8 @@
 #define HELIOS_STORE_PACK_PACK_STORE_H_
 
 #include <atomic>
+#include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <unordered_set>
 #include <vector>
@@ -99,7 +99,7 @@ class PackStore : public ObjectStore {
   // some are damaged, nothing is replaced, and they are added to `damaged`. The caller holds the
   // merge lock.
   Result<void> Rewrite(const std::vector<PackPointer>& packs, const Filter& drop,
-                       std::set<std::string>* damaged);
+                       std::map<std::string, Error>* damaged);
   // Copies one pack's objects to the writer, those that were not yet copied.
   static Result<void> CopyPack(PackReader& pack, const Filter& drop,
                                std::unordered_set<ObjectKey, ObjectKeyHash>* copied,

@@ -710,8 +710,10 @@ class TinyPackTest : public ::testing::Test {
     for (const Object& object : objects_) {
       const Result<std::optional<Bytes>> bytes = store.Get(object.key);
       if (!bytes) {
-        ASSERT_TRUE(bytes.error().code() == ErrorCode::kCorrupt ||
-                    bytes.error().code() == ErrorCode::kUnsupported)
+        ASSERT_TRUE((bytes.error().code() == ErrorCode::kCorrupt ||
+                     bytes.error().code() == ErrorCode::kUnsupported) &&
+                    bytes.error().message().find(name_) != std::string::npos &&
+                    bytes.error().message().find(object.key.ToString()) != std::string::npos)
             << what << ": " << ::testing::PrintToString(bytes.error());
         continue;
       }
@@ -725,6 +727,31 @@ class TinyPackTest : public ::testing::Test {
   std::string name_;
   Bytes file_;
 };
+
+TEST_F(TinyPackTest, DamagedFrameIsNamedByPackOffsetAndObject) {
+  const Anatomy anatomy(file_);
+  size_t damaged_objects = 0;
+  for (uint32_t i = 0; i < anatomy.footer.frame_count; ++i) {
+    const auto ref =
+        LoadLittleEndian<FrameRef>(file_.data() + anatomy.frames_at + i * sizeof(FrameRef));
+    Bytes damaged = file_;
+    damaged[ref.offset + ref.length - 1] ^= 0x10;
+    WriteWholeFile(folder_ / name_, damaged);
+    const std::string place =
+        "damaged pack " + (folder_ / name_) + ": frame at " + std::to_string(ref.offset) + ": ";
+    const std::unique_ptr<ObjectStore> store = OpenPacks(folder_.path());
+    for (const Object& object : objects_) {
+      const Result<std::optional<Bytes>> bytes = store->Get(object.key);
+      if (bytes) continue;
+      ++damaged_objects;
+      EXPECT_TRUE(Fails(bytes, ErrorCode::kCorrupt, place));
+      EXPECT_TRUE(Fails(bytes, ErrorCode::kCorrupt, object.key.ToString()));
+      const Object& other = &object == &objects_[0] ? objects_[1] : objects_[0];
+      EXPECT_TRUE(Fails(store->Delete({&other.key, 1}), ErrorCode::kCorrupt, place));
+    }
+  }
+  EXPECT_EQ(damaged_objects, objects_.size());
+}
 
 TEST_F(TinyPackTest, NoFlippedByteGivesWrongBytes) {
   for (size_t at = 0; at < file_.size(); ++at) {
