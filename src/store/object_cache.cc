@@ -16,14 +16,14 @@ ObjectCache::Value ObjectCache::Get(const ObjectKey& key) {
 }
 
 void ObjectCache::Put(const ObjectKey& key, Value value) {
-  if (value->size() > shard_bytes_max_ || shard_bytes_max_ == 0) return;
+  if (value->size() + kItemOverheadBytes > shard_bytes_max_) return;
   Shard& shard = ShardOf(key);
   MutexLock lock(shard.mutex);
   if (shard.items.count(key) > 0) return;  // a key always means the same bytes
   shard.bytes += value->size();
   shard.recent.push_front({key, std::move(value)});
   shard.items.emplace(key, shard.recent.begin());
-  while (shard.bytes > shard_bytes_max_) {
+  while (shard.bytes + shard.items.size() * kItemOverheadBytes > shard_bytes_max_) {
     const Item& oldest = shard.recent.back();
     shard.bytes -= oldest.value->size();
     shard.items.erase(oldest.key);

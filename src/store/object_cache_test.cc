@@ -11,14 +11,22 @@ namespace helios {
 namespace {
 
 // A sixteenth of the budget belongs to each value of the digest's last byte modulo 16; with that
-// byte fixed, a cache of 16 × 100 bytes is one least-recently-used list of 100 bytes.
+// byte fixed, a cache of 16 × 100 units is one least-recently-used list of 100 units. The unit is
+// what an item takes besides its bytes, so that a value of n units has n − 1 units of bytes.
+constexpr size_t kUnit = ObjectCache::kItemOverheadBytes;
 ObjectKey KeyNumber(uint8_t number, uint8_t last_byte = 0) {
   Digest digest;
   digest.bytes[0] = number;
   digest.bytes[31] = last_byte;
   return {ObjectKind::kBlob, digest};
 }
-ObjectCache::Value ValueOf(size_t size) { return std::make_shared<const Bytes>(size, 'x'); }
+ObjectCache::Value ValueOf(size_t units) {
+  return std::make_shared<const Bytes>((units - 1) * kUnit, 'x');
+}
+size_t UnitsIn(ObjectCache& cache) {
+  EXPECT_EQ(cache.bytes() % kUnit, 0u);
+  return cache.bytes() / kUnit + cache.items();
+}
 
 class ObjectCacheTest : public ::testing::Test {
  protected:
@@ -32,7 +40,7 @@ class ObjectCacheTest : public ::testing::Test {
 
   MetricsRecorder metrics_;
   Metrics sum_;
-  ObjectCache cache_{1600, &metrics_};
+  ObjectCache cache_{1600 * kUnit, &metrics_};
 };
 
 TEST_F(ObjectCacheTest, CountsAMissThenAHit) {
@@ -50,21 +58,21 @@ TEST_F(ObjectCacheTest, CountsAMissThenAHit) {
 
 TEST_F(ObjectCacheTest, TellsItemsAndBytes) {
   EXPECT_EQ(cache_.items(), 0u);
-  EXPECT_EQ(cache_.bytes(), 0u);
+  EXPECT_EQ(UnitsIn(cache_), 0u);
   cache_.Put(KeyNumber(1), ValueOf(40));
   cache_.Put(KeyNumber(2), ValueOf(30));
   cache_.Put(KeyNumber(3, 7), ValueOf(90));
   EXPECT_EQ(cache_.items(), 3u);
-  EXPECT_EQ(cache_.bytes(), 160u);
+  EXPECT_EQ(UnitsIn(cache_), 160u);
 }
 
 TEST_F(ObjectCacheTest, EvictsOldestWhenOverByteBudget) {
   cache_.Put(KeyNumber(1), ValueOf(40));
   cache_.Put(KeyNumber(2), ValueOf(40));
-  EXPECT_EQ(cache_.bytes(), 80u);
+  EXPECT_EQ(UnitsIn(cache_), 80u);
   cache_.Put(KeyNumber(3), ValueOf(40));  // 120 > 100: number 1 goes
   EXPECT_EQ(cache_.items(), 2u);
-  EXPECT_EQ(cache_.bytes(), 80u);
+  EXPECT_EQ(UnitsIn(cache_), 80u);
   Expect(0, 0, 1);
   EXPECT_EQ(cache_.Get(KeyNumber(1)), nullptr);
   EXPECT_NE(cache_.Get(KeyNumber(2)), nullptr);
@@ -76,11 +84,11 @@ TEST_F(ObjectCacheTest, FillsTheBudgetToTheLastByte) {
   cache_.Put(KeyNumber(1), ValueOf(60));
   cache_.Put(KeyNumber(2), ValueOf(40));
   EXPECT_EQ(cache_.items(), 2u);
-  EXPECT_EQ(cache_.bytes(), 100u);
+  EXPECT_EQ(UnitsIn(cache_), 100u);
   Expect(0, 0, 0);
   cache_.Put(KeyNumber(3), ValueOf(1));
   EXPECT_EQ(cache_.items(), 2u);
-  EXPECT_EQ(cache_.bytes(), 41u);
+  EXPECT_EQ(UnitsIn(cache_), 41u);
   Expect(0, 0, 1);
 }
 
@@ -112,9 +120,9 @@ TEST_F(ObjectCacheTest, EvictsInOrderOfLastUse) {
 
 TEST_F(ObjectCacheTest, OneLargeObjectEvictsManySmallOnes) {
   for (uint8_t i = 0; i < 10; ++i) cache_.Put(KeyNumber(i), ValueOf(10));
-  cache_.Put(KeyNumber(50), ValueOf(75));  // leaves room for two of ten bytes
+  cache_.Put(KeyNumber(50), ValueOf(75));  // leaves room for two of ten units
   EXPECT_EQ(cache_.items(), 3u);
-  EXPECT_EQ(cache_.bytes(), 95u);
+  EXPECT_EQ(UnitsIn(cache_), 95u);
   Expect(0, 0, 8);
 }
 
@@ -123,18 +131,18 @@ TEST_F(ObjectCacheTest, NeverKeepsAnObjectLargerThanItsShare) {
   cache_.Put(KeyNumber(2), ValueOf(101));
   EXPECT_EQ(cache_.Get(KeyNumber(2)), nullptr);
   EXPECT_NE(cache_.Get(KeyNumber(1)), nullptr);  // and it pushes nothing out
-  EXPECT_EQ(cache_.bytes(), 40u);
+  EXPECT_EQ(UnitsIn(cache_), 40u);
   Expect(1, 1, 0);
   cache_.Put(KeyNumber(3), ValueOf(100));  // just fits, alone
   EXPECT_NE(cache_.Get(KeyNumber(3)), nullptr);
   EXPECT_EQ(cache_.items(), 1u);
-  EXPECT_EQ(cache_.bytes(), 100u);
+  EXPECT_EQ(UnitsIn(cache_), 100u);
 }
 
 TEST_F(ObjectCacheTest, CapacityZeroKeepsNothing) {
   ObjectCache none(0, &metrics_);
   none.Put(KeyNumber(1), ValueOf(1));
-  none.Put(KeyNumber(2), ValueOf(0));
+  none.Put(KeyNumber(2), std::make_shared<const Bytes>());
   EXPECT_EQ(none.Get(KeyNumber(1)), nullptr);
   EXPECT_EQ(none.Get(KeyNumber(2)), nullptr);
   EXPECT_EQ(none.items(), 0u);
@@ -147,17 +155,28 @@ TEST_F(ObjectCacheTest, PuttingAgainChangesNothing) {
   cache_.Put(KeyNumber(1), first);
   cache_.Put(KeyNumber(1), ValueOf(40));
   EXPECT_EQ(cache_.items(), 1u);
-  EXPECT_EQ(cache_.bytes(), 40u);
+  EXPECT_EQ(UnitsIn(cache_), 40u);
   EXPECT_EQ(cache_.Get(KeyNumber(1)), first);
   Expect(1, 0, 0);
 }
 
 TEST_F(ObjectCacheTest, KeepsZeroByteObjects) {
-  cache_.Put(KeyNumber(1), ValueOf(0));
+  cache_.Put(KeyNumber(1), std::make_shared<const Bytes>());
   ASSERT_NE(cache_.Get(KeyNumber(1)), nullptr);
   EXPECT_TRUE(cache_.Get(KeyNumber(1))->empty());
   EXPECT_EQ(cache_.items(), 1u);
   EXPECT_EQ(cache_.bytes(), 0u);
+}
+
+TEST_F(ObjectCacheTest, ManyTinyObjectsStayWithinTheBudgetToo) {
+  const auto empty = std::make_shared<const Bytes>();
+  for (size_t i = 0; i < 1000; ++i) {
+    ObjectKey key = KeyNumber(static_cast<uint8_t>(i));
+    key.digest.bytes[1] = static_cast<uint8_t>(i >> 8);
+    cache_.Put(key, empty);
+  }
+  EXPECT_EQ(cache_.items(), 100u);
+  Expect(0, 0, 900);
 }
 
 TEST_F(ObjectCacheTest, SameDigestOfTwoKindsAreTwoItems) {
@@ -166,8 +185,8 @@ TEST_F(ObjectCacheTest, SameDigestOfTwoKindsAreTwoItems) {
   cache_.Put(blob, ValueOf(10));
   EXPECT_EQ(cache_.Get(tree), nullptr);
   cache_.Put(tree, ValueOf(20));
-  EXPECT_EQ(cache_.Get(blob)->size(), 10u);
-  EXPECT_EQ(cache_.Get(tree)->size(), 20u);
+  EXPECT_EQ(cache_.Get(blob)->size(), 9 * kUnit);
+  EXPECT_EQ(cache_.Get(tree)->size(), 19 * kUnit);
 }
 
 TEST_F(ObjectCacheTest, EvictedValueLivesOnInTheHandsOfItsReader) {
@@ -176,7 +195,7 @@ TEST_F(ObjectCacheTest, EvictedValueLivesOnInTheHandsOfItsReader) {
   cache_.Put(KeyNumber(2), ValueOf(80));
   EXPECT_EQ(cache_.Get(KeyNumber(1)), nullptr);
   ASSERT_NE(held, nullptr);
-  EXPECT_EQ(*held, Bytes(80, 'x'));
+  EXPECT_EQ(*held, Bytes(79 * kUnit, 'x'));
 }
 
 TEST_F(ObjectCacheTest, CountsExactlyFromManyThreads) {
@@ -190,7 +209,7 @@ TEST_F(ObjectCacheTest, CountsExactlyFromManyThreads) {
       uint64_t state = thread;
       for (uint64_t round = 0; round < kRounds; ++round) {
         state = state * 6364136223846793005 + 1442695040888963407;
-        // 60 objects of 10 bytes compete for four shares of 100.
+        // 60 objects of 10 units compete for four shares of 100.
         const auto number = static_cast<uint8_t>(state >> 33);
         const ObjectKey key = KeyNumber(number % 15, number % 4);
         if (cache_.Get(key) != nullptr) {
@@ -207,8 +226,8 @@ TEST_F(ObjectCacheTest, CountsExactlyFromManyThreads) {
   EXPECT_EQ(counted[Counter::kL1Hits], hits);
   EXPECT_EQ(counted[Counter::kL1Misses], misses);
   EXPECT_EQ(hits + misses, kThreads * kRounds);
-  EXPECT_EQ(cache_.bytes(), 10 * cache_.items());
-  EXPECT_LE(cache_.bytes(), 400u);
+  EXPECT_EQ(UnitsIn(cache_), 10 * cache_.items());
+  EXPECT_LE(UnitsIn(cache_), 400u);
   // Every item came by a miss, and left by an eviction if it is not there any more; of two threads
   // that missed the same key only one put it.
   EXPECT_LE(counted[Counter::kL1Evictions] + cache_.items(), misses);
