@@ -471,6 +471,28 @@ TEST_F(BadInputTest, AStoreThatCannotBeWrittenIsAnErrorThatNamesIt) {
   EXPECT_EQ(RunHelios({"commit"}, options).exit_code, 0);
 }
 
+TEST_F(BadInputTest, StatisticsOfAStoreThatMayOnlyBeRead) {
+  Write("file", "x");
+  if (Nobody()) SetOwner(folder_.path(), *Nobody());
+  RunOptions options = Options();
+  options.uid = Nobody();
+  ASSERT_EQ(RunHelios({"commit"}, options).exit_code, 0);
+  for (const bool has_statistics : {true, false}) {
+    if (!has_statistics) Remove(store_ + "/statistics");
+    const TreeState writable = ReadTree(store_);
+    for (const auto& [path, node] : writable) {
+      SetMode(path.empty() ? store_ : store_ + "/" + path, node.type == 'd' ? 0500 : 0400);
+    }
+    const TreeState before = ReadTree(store_);
+    const RunResult result = RunHelios({"stats"}, options);
+    EXPECT_EQ(result.exit_code, 0) << result;
+    EXPECT_EQ(Difference(before, ReadTree(store_)), "");
+    for (const auto& [path, node] : writable) {
+      SetMode(path.empty() ? store_ : store_ + "/" + path, node.mode & 07777);
+    }
+  }
+}
+
 // Files come, change and go while commits run. A commit succeeds with 0 or 3, and what stood still
 // is right.
 TEST_F(BadInputTest, AWorkspaceThatChangesWhileItIsRead) {

@@ -83,10 +83,27 @@ std::string RandomName() {
 Result<FileLock> FileLock::Acquire(const std::string& path, Mode mode,
                                    std::chrono::milliseconds wait) {
   HELIOS_TRY_ASSIGN(Fd fd, OpenAt(AT_FDCWD, path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
+  FileLock lock(std::move(fd));
+  HELIOS_TRY(lock.Wait(path, mode, wait));
+  return lock;
+}
+
+Result<std::optional<FileLock>> FileLock::AcquireToRead(const std::string& path,
+                                                        std::chrono::milliseconds wait) {
+  Result<Fd> fd = OpenAt(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  if (!fd && fd.error().os_error() == ENOENT) return std::optional<FileLock>();
+  if (!fd) return std::move(fd).error();
+  FileLock lock(std::move(fd).value());
+  HELIOS_TRY(lock.Wait(path, Mode::kShared, wait));
+  return std::optional<FileLock>(std::move(lock));
+}
+
+Result<void> FileLock::Wait(const std::string& path, Mode mode,
+                            std::chrono::milliseconds wait) const {
   const int operation = (mode == Mode::kShared ? LOCK_SH : LOCK_EX) | LOCK_NB;
   const auto deadline = std::chrono::steady_clock::now() + wait;
   auto pause = std::chrono::microseconds(50);
-  while (::flock(fd.get(), operation) != 0) {
+  while (::flock(fd_.get(), operation) != 0) {
     if (errno == EINTR) continue;
     if (errno != EWOULDBLOCK) return Error::FromErrno(errno, "lock", path);
     if (std::chrono::steady_clock::now() >= deadline) {
@@ -96,7 +113,7 @@ Result<FileLock> FileLock::Acquire(const std::string& path, Mode mode,
     std::this_thread::sleep_for(pause);
     pause = std::min(pause * 2, std::chrono::microseconds(20000));
   }
-  return FileLock(std::move(fd));
+  return {};
 }
 
 }  // namespace helios

@@ -3,6 +3,7 @@
 #define HELIOS_BASE_DURABLE_FILE_H_
 
 #include <chrono>
+#include <optional>
 #include <string>
 
 #include "base/fd.h"
@@ -37,10 +38,15 @@ class FileLock {
   // Waits at most `wait`, then kBusy naming `path`. The file is created if need be.
   static Result<FileLock> Acquire(const std::string& path, Mode mode,
                                   std::chrono::milliseconds wait);
+  // A shared lock for reading the file; nullopt if there is none. Creates and changes nothing, so
+  // that it works where this process may not write.
+  static Result<std::optional<FileLock>> AcquireToRead(const std::string& path,
+                                                       std::chrono::milliseconds wait);
   int fd() const { return fd_.get(); }
 
  private:
   explicit FileLock(Fd fd) : fd_(std::move(fd)) {}
+  Result<void> Wait(const std::string& path, Mode mode, std::chrono::milliseconds wait) const;
   Fd fd_;
 };
 

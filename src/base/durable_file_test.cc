@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -321,6 +322,24 @@ TEST_F(DurableFileTest, LockedSectionsNeverOverlap) {
   }
   for (const pid_t pid : processes) EXPECT_TRUE(Succeeded(pid));
   EXPECT_EQ(Read("count"), "200");
+}
+
+TEST_F(DurableFileTest, LockToReadCreatesNothing) {
+  Result<std::optional<FileLock>> lock = FileLock::AcquireToRead(PathOf("lock"), kNoWait);
+  ASSERT_TRUE(lock);
+  EXPECT_FALSE(lock->has_value());
+  EXPECT_EQ(CountFiles(), 0u);
+}
+
+TEST_F(DurableFileTest, LockToReadSharesAndCannotWrite) {
+  ASSERT_TRUE(ReplaceFile(folder_, "lock", "bytes", Durability::kCache));
+  ASSERT_EQ(::chmod(PathOf("lock").c_str(), 0400), 0);
+  const Result<std::optional<FileLock>> first = FileLock::AcquireToRead(PathOf("lock"), kNoWait);
+  const Result<std::optional<FileLock>> second = FileLock::AcquireToRead(PathOf("lock"), kNoWait);
+  ASSERT_TRUE(first && second && first->has_value() && second->has_value());
+  EXPECT_FALSE(WriteAll((*first)->fd(), "x", "lock"));
+  const Fd other(::open(PathOf("lock").c_str(), O_RDONLY | O_CLOEXEC));
+  EXPECT_NE(::flock(other.get(), LOCK_EX | LOCK_NB), 0);
 }
 
 TEST_F(DurableFileTest, LockNeverFollowsALink) {

@@ -1,9 +1,5 @@
 #include "store/metrics_file.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-
-#include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <optional>
@@ -97,11 +93,9 @@ Result<void> AddToMetricsFile(const std::string& path, const Metrics& delta) {
 }
 
 Result<Metrics> ReadMetricsFile(const std::string& path) {
-  struct stat status;
-  if (::stat(path.c_str(), &status) != 0 && errno == ENOENT) return Metrics();
-  HELIOS_TRY_ASSIGN(const FileLock lock,
-                    FileLock::Acquire(path, FileLock::Mode::kShared, kLockWait));
-  HELIOS_TRY_ASSIGN(const Slot newest, ReadNewest(lock.fd(), path));
+  HELIOS_TRY_ASSIGN(const std::optional<FileLock> lock, FileLock::AcquireToRead(path, kLockWait));
+  if (!lock) return Metrics();
+  HELIOS_TRY_ASSIGN(const Slot newest, ReadNewest(lock->fd(), path));
   return FromSlot(newest);
 }
 
