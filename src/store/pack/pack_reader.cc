@@ -23,24 +23,38 @@ Error PackReader::DamagedFrame(uint32_t frame, ErrorCode code, std::string_view 
                          std::string(reason));
 }
 
+Result<PackReader::OpenedFile> PackReader::OpenFile() const {
+  Result<Fd> fd = OpenAt(AT_FDCWD, path_, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  if (!fd && fd.error().os_error() == ELOOP) return Damaged("not a regular file");
+  if (!fd) return std::move(fd).error();
+  struct stat status;
+  if (::fstat(fd->get(), &status) != 0) return Error::FromErrno(errno, "stat", path_);
+  if (!S_ISREG(status.st_mode)) return Damaged("not a regular file");
+  auto file = std::make_shared<const Fd>(std::move(fd).value());
+  return OpenedFile{std::move(file), static_cast<uint64_t>(status.st_size)};
+}
+
+Result<OpenFiles::File> PackReader::File() const {
+  if (OpenFiles::File file = files_->Find(this)) return file;
+  HELIOS_TRY_ASSIGN(OpenedFile opened, OpenFile());
+  if (opened.bytes != file_bytes_) return Damaged("its length has changed");
+  files_->Keep(this, opened.file);
+  return std::move(opened.file);
+}
+
 Result<void> PackReader::Read(void* out, size_t size, uint64_t offset) const {
-  HELIOS_TRY_ASSIGN(const size_t length, ReadAt(fd_.get(), out, size, offset, path_));
+  HELIOS_TRY_ASSIGN(const OpenFiles::File file, File());
+  HELIOS_TRY_ASSIGN(const size_t length, ReadAt(file->get(), out, size, offset, path_));
   return length == size ? Result<void>() : Damaged("it ends early");
 }
 
 Result<std::shared_ptr<PackReader>> PackReader::Open(const std::string& folder,
-                                                     const std::string& name) {
-  std::shared_ptr<PackReader> pack(new PackReader(folder, name));
-  Result<Fd> fd = OpenAt(AT_FDCWD, pack->path_, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-  if (!fd && fd.error().os_error() == ELOOP) return pack->Damaged("not a regular file");
-  if (!fd) return std::move(fd).error();
-  pack->fd_ = std::move(fd).value();
-  struct stat status;
-  if (::fstat(pack->fd_.get(), &status) != 0) {
-    return Error::FromErrno(errno, "stat", pack->path_);
-  }
-  if (!S_ISREG(status.st_mode)) return pack->Damaged("not a regular file");
-  pack->file_bytes_ = static_cast<uint64_t>(status.st_size);
+                                                     const std::string& name,
+                                                     std::shared_ptr<OpenFiles> files) {
+  std::shared_ptr<PackReader> pack(new PackReader(folder, name, std::move(files)));
+  HELIOS_TRY_ASSIGN(OpenedFile opened, pack->OpenFile());
+  pack->file_bytes_ = opened.bytes;
+  pack->files_->Keep(pack.get(), std::move(opened.file));
   HELIOS_TRY(pack->ReadTables());
   HELIOS_TRY(pack->CheckTables());
   return pack;

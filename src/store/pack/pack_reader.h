@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/mutex.h"
 #include "store/pack/frame.h"
+#include "store/pack/open_files.h"
 #include "store/pack/pack_format.h"
 
 namespace helios::pack {
@@ -22,11 +23,16 @@ struct Location {
 };
 
 // Thread-safe. Everything is read with pread and checked before it is believed; damage is kCorrupt
-// and names the file, and the offset of a damaged frame.
+// and names the file, and the offset of a damaged frame. The file is opened again when it is needed
+// and `files` has closed it meanwhile: if a merge has removed it by then, the error carries ENOENT.
 class PackReader {
  public:
   static Result<std::shared_ptr<PackReader>> Open(const std::string& folder,
-                                                  const std::string& name);
+                                                  const std::string& name,
+                                                  std::shared_ptr<OpenFiles> files);
+  ~PackReader() { files_->Close(this); }
+  PackReader(const PackReader&) = delete;
+  PackReader& operator=(const PackReader&) = delete;
 
   Result<std::optional<Location>> Find(const ObjectKey& key);
   Result<DecodedFrame> ReadFrame(uint32_t frame) const;
@@ -42,8 +48,15 @@ class PackReader {
   const std::vector<FrameRef>& frames() const { return frames_; }
 
  private:
-  PackReader(std::string folder, std::string name)
-      : name_(std::move(name)), path_(std::move(folder) + "/" + name_) {}
+  struct OpenedFile {
+    OpenFiles::File file;
+    uint64_t bytes;
+  };
+
+  PackReader(std::string folder, std::string name, std::shared_ptr<OpenFiles> files)
+      : name_(std::move(name)), path_(std::move(folder) + "/" + name_), files_(std::move(files)) {}
+  Result<OpenedFile> OpenFile() const;
+  Result<OpenFiles::File> File() const;
   Result<void> ReadTables();
   Result<void> CheckTables() const;
   Result<const std::vector<IndexEntry>*> LoadBucket(uint32_t bucket) HELIOS_REQUIRES(mutex_);
@@ -54,7 +67,7 @@ class PackReader {
 
   const std::string name_;
   const std::string path_;
-  Fd fd_;
+  const std::shared_ptr<OpenFiles> files_;
   uint64_t file_bytes_ = 0;
   PackFooter footer_{};
   std::vector<FrameRef> frames_;

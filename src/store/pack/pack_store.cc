@@ -12,6 +12,7 @@
 #include <ctime>
 #include <map>
 #include <numeric>
+#include <set>
 #include <unordered_set>
 
 #include "base/codec.h"
@@ -67,6 +68,9 @@ Packs ChooseMerge(const Packs& largest_first, const std::map<std::string, Error>
 ObjectKey KeyOf(const IndexEntry& entry) {
   return {static_cast<ObjectKind>(entry.kind), Digest::FromBytes(entry.id)};
 }
+
+// The pack was merged away between its listing and its opening: what it held is elsewhere.
+bool IsGone(const Error& error) { return error.os_error() == ENOENT; }
 
 struct DirCloser {
   void operator()(DIR* dir) const { ::closedir(dir); }
@@ -125,10 +129,10 @@ Result<std::shared_ptr<PackStore::Listing>> PackStore::List(const Listing& previ
       listing->packs.push_back(it->second);
       continue;
     }
-    Result<PackPointer> pack = PackReader::Open(folder_, name);
+    Result<PackPointer> pack = PackReader::Open(folder_, name, files_);
     if (pack) {
       listing->packs.push_back(std::move(pack).value());
-    } else if (pack.error().os_error() == ENOENT) {
+    } else if (IsGone(pack.error())) {
       return std::shared_ptr<Listing>();
     } else if (pack.error().code() == ErrorCode::kCorrupt ||
                pack.error().code() == ErrorCode::kUnsupported) {
@@ -171,6 +175,10 @@ Result<PackStore::Located> PackStore::Locate(const Listing& listing,
     bool hit = false;
     for (const PackPointer& pack : listing.packs) {
       Result<std::optional<Location>> location = pack->Find(keys[index]);
+      if (!location && IsGone(location.error())) {
+        located.has_moved = true;
+        continue;
+      }
       if (!location && location.error().code() == ErrorCode::kCorrupt) {
         located.damage.push_back(std::move(location).error());
         continue;
@@ -239,25 +247,34 @@ Result<std::optional<Bytes>> PackStore::Get(const ObjectKey& key) {
   return result;
 }
 
-Result<void> PackStore::GetMany(std::span<const ObjectKey> keys, const GetSink& sink) {
-  std::vector<size_t> all(keys.size());
-  std::iota(all.begin(), all.end(), size_t{0});
+Result<PackStore::Located> PackStore::LocateAll(std::span<const ObjectKey> keys, bool look_again) {
+  Located all;
+  all.absent.resize(keys.size());
+  std::iota(all.absent.begin(), all.absent.end(), size_t{0});
   HELIOS_TRY_ASSIGN(ListingPointer listing, OwnListing());
-  HELIOS_TRY_ASSIGN(Located located, Locate(*listing, keys, all));
-  std::vector<Found> found = std::move(located.found);
-  if (!located.absent.empty()) {
+  for (int attempt = 0; attempt < kListAttemptsMax; ++attempt) {
+    HELIOS_TRY_ASSIGN(Located next, Locate(*listing, keys, all.absent));
+    all.found.insert(all.found.end(), next.found.begin(), next.found.end());
+    all.absent = std::move(next.absent);
+    if (all.absent.empty() || (!next.has_moved && (attempt > 0 || !look_again))) {
+      all.damage = std::move(next.damage);
+      all.damage.insert(all.damage.end(), listing->damaged.begin(), listing->damaged.end());
+      return all;
+    }
     // Another process may have published or merged since the last look.
     HELIOS_TRY_ASSIGN(listing, Refresh());
-    const std::vector<size_t> wanted = std::move(located.absent);
-    HELIOS_TRY_ASSIGN(located, Locate(*listing, keys, wanted));
-    found.insert(found.end(), located.found.begin(), located.found.end());
   }
-  HELIOS_TRY(GetFound(std::move(found), keys, sink));
+  return Error(ErrorCode::kBusy,
+               "busy: the packs in " + folder_ + " were merged faster than they could be read");
+}
+
+Result<void> PackStore::GetMany(std::span<const ObjectKey> keys, const GetSink& sink) {
+  HELIOS_TRY_ASSIGN(Located located, LocateAll(keys, /*look_again=*/true));
+  HELIOS_TRY(GetFound(std::move(located.found), keys, sink));
   if (located.absent.empty()) return {};
   // Absent, or in what is damaged: that must not pass for absence.
-  const std::vector<Error>& damage = located.damage.empty() ? listing->damaged : located.damage;
-  if (!damage.empty()) {
-    return Error(damage.front()).WithContext(keys[located.absent.front()].ToString());
+  if (!located.damage.empty()) {
+    return std::move(located.damage.front()).WithContext(keys[located.absent.front()].ToString());
   }
   for (const size_t index : located.absent) HELIOS_TRY(sink(index, std::nullopt));
   return {};
@@ -287,27 +304,48 @@ Result<void> PackStore::GetFound(std::vector<Found> found, std::span<const Objec
   return {};
 }
 
-Result<void> PackStore::GetElsewhere(const Found& lost, Error damage, const ObjectKey& key,
-                                     const GetSink& sink) {
-  if (damage.code() != ErrorCode::kCorrupt) return std::move(damage).WithContext(key.ToString());
-  HELIOS_TRY_ASSIGN(const ListingPointer listing, Refresh());
-  for (const PackPointer& pack : listing->packs) {
-    if (pack == lost.pack) continue;
+PackStore::Elsewhere PackStore::FindElsewhere(const Listing& listing, const PackPointer& avoided,
+                                              const ObjectKey& key) {
+  Elsewhere result;
+  for (const PackPointer& pack : listing.packs) {
+    if (pack == avoided) continue;
     const Result<std::optional<Location>> location = pack->Find(key);
+    if (!location && IsGone(location.error())) result.has_moved = true;
     if (!location || !location->has_value()) continue;
-    const auto frame = LoadFrame(pack, (*location)->frame);
+    Result<std::shared_ptr<const DecodedFrame>> frame = LoadFrame(pack, (*location)->frame);
+    if (!frame && IsGone(frame.error())) result.has_moved = true;
     if (!frame) continue;
-    return sink(lost.key_index, (*frame)->view().substr((*location)->offset, (*location)->length));
+    return {std::move(frame).value(), **location, false};
   }
-  return std::move(damage).WithContext(key.ToString());
+  return result;
+}
+
+Result<void> PackStore::GetElsewhere(const Found& lost, Error loss, const ObjectKey& key,
+                                     const GetSink& sink) {
+  const bool is_gone = IsGone(loss);
+  if (!is_gone && loss.code() != ErrorCode::kCorrupt) {
+    return std::move(loss).WithContext(key.ToString());
+  }
+  for (int attempt = 0; attempt < kListAttemptsMax; ++attempt) {
+    HELIOS_TRY_ASSIGN(const ListingPointer listing, Refresh());
+    const Elsewhere found = FindElsewhere(*listing, lost.pack, key);
+    if (found.frame != nullptr) {
+      return sink(lost.key_index,
+                  found.frame->view().substr(found.location.offset, found.location.length));
+    }
+    if (found.has_moved) continue;
+    if (!is_gone) break;
+    // Deleted since it was located, unless it lies in what is damaged.
+    if (listing->damaged.empty()) return sink(lost.key_index, std::nullopt);
+    loss = listing->damaged.front();
+    break;
+  }
+  return std::move(loss).WithContext(key.ToString());
 }
 
 Result<std::vector<bool>> PackStore::HasMany(std::span<const ObjectKey> keys) {
-  HELIOS_TRY_ASSIGN(const ListingPointer listing, OwnListing());
-  std::vector<size_t> all(keys.size());
-  std::iota(all.begin(), all.end(), size_t{0});
   // What lies in a damaged index is as good as absent: then it is stored anew.
-  HELIOS_TRY_ASSIGN(const Located located, Locate(*listing, keys, all));
+  HELIOS_TRY_ASSIGN(const Located located, LocateAll(keys, /*look_again=*/false));
   std::vector<bool> has(keys.size(), false);
   for (const Found& found : located.found) has[found.key_index] = true;
   return has;
@@ -318,13 +356,24 @@ Result<std::unique_ptr<ObjectBatch>> PackStore::OpenBatch() {
 }
 
 Result<void> PackStore::ForEachKey(const KeyVisitor& visitor) {
-  HELIOS_TRY_ASSIGN(const ListingPointer listing, Refresh());
-  if (!listing->damaged.empty()) return listing->damaged.front();
-  for (const PackPointer& pack : listing->packs) {
-    HELIOS_TRY_ASSIGN(const std::vector<IndexEntry> entries, pack->ReadEntries());
-    for (const IndexEntry& entry : entries) HELIOS_TRY(visitor(KeyOf(entry), entry.length));
+  std::set<std::string> visited;
+  for (int attempt = 0; attempt < kListAttemptsMax; ++attempt) {
+    HELIOS_TRY_ASSIGN(const ListingPointer listing, Refresh());
+    if (!listing->damaged.empty()) return listing->damaged.front();
+    bool has_moved = false;
+    for (const PackPointer& pack : listing->packs) {
+      if (visited.contains(pack->name())) continue;
+      Result<std::vector<IndexEntry>> entries = pack->ReadEntries();
+      if (!entries && !IsGone(entries.error())) return std::move(entries).error();
+      has_moved = has_moved || !entries;
+      if (!entries) continue;
+      for (const IndexEntry& entry : *entries) HELIOS_TRY(visitor(KeyOf(entry), entry.length));
+      visited.insert(pack->name());
+    }
+    if (!has_moved) return {};
   }
-  return {};
+  return Error(ErrorCode::kBusy,
+               "busy: the packs in " + folder_ + " were merged faster than they could be read");
 }
 
 Result<void> PackStore::Sync() { return SyncFolder(folder_); }

@@ -83,14 +83,27 @@ class PackStore : public ObjectStore {
     std::vector<Found> found;
     std::vector<size_t> absent;
     std::vector<Error> damage;
+    bool has_moved = false;  // a pack was merged away before it could be asked
   };
   Result<Located> Locate(const Listing& listing, std::span<const ObjectKey> keys,
                          std::span<const size_t> wanted) const;
+  // In the newest listing that it takes: looks until no pack is merged away meanwhile, and, if
+  // `look_again`, in a new listing before a key counts as absent.
+  Result<Located> LocateAll(std::span<const ObjectKey> keys, bool look_again)
+      HELIOS_EXCLUDES(mutex_);
   Result<void> GetFound(std::vector<Found> found, std::span<const ObjectKey> keys,
                         const GetSink& sink);
-  // The same object from any pack but the one in which it is damaged; else `damage`.
-  Result<void> GetElsewhere(const Found& lost, Error damage, const ObjectKey& key,
+  // The same object from any pack but the one in which it is damaged, or from which it was merged
+  // away; else `loss`.
+  Result<void> GetElsewhere(const Found& lost, Error loss, const ObjectKey& key,
                             const GetSink& sink);
+  // From any pack but `avoided`; no frame if there is none, or if a pack was merged away meanwhile.
+  struct Elsewhere {
+    std::shared_ptr<const DecodedFrame> frame;
+    Location location;
+    bool has_moved = false;
+  };
+  Elsewhere FindElsewhere(const Listing& listing, const PackPointer& avoided, const ObjectKey& key);
   Result<std::shared_ptr<const DecodedFrame>> LoadFrame(const PackPointer& pack, uint32_t frame)
       HELIOS_EXCLUDES(mutex_);
 
@@ -108,6 +121,7 @@ class PackStore : public ObjectStore {
   void RemoveAbandonedFiles() const;
 
   const std::string folder_;
+  const std::shared_ptr<OpenFiles> files_ = std::make_shared<OpenFiles>();
   const Fd generation_;  // of the generation file: eight bytes, written in place
   // How many packs the batches of this store have published.
   const std::shared_ptr<std::atomic<uint64_t>> published_ =

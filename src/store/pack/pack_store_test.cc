@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <atomic>
@@ -11,6 +12,7 @@
 #include <cstring>
 #include <map>
 #include <new>
+#include <set>
 #include <thread>
 
 #include "base/codec.h"
@@ -276,6 +278,102 @@ TEST(PackStoreTest, ThreadsThatPutReadAndMergeLoseNothing) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(failures, 0);
+}
+
+// ---- Many packs ----
+
+// What a process needs that reads one store.
+constexpr uint64_t kFewFiles = OpenFiles::kOpenMax + 32;
+Result<void> LimitOpenFiles(uint64_t files) {
+  const rlimit limit{files, files};
+  if (::setrlimit(RLIMIT_NOFILE, &limit) == 0) return {};
+  return Error::FromErrno(errno, "limit", "open files");
+}
+std::vector<Object> PutInPacksOfTheirOwn(const std::string& folder, uint64_t packs) {
+  const std::unique_ptr<ObjectStore> store = OpenPacks(folder);
+  std::vector<Object> all;
+  for (uint64_t i = 0; i < packs; ++i) {
+    all.push_back(MakeBlob(TextBytes(200, i)));
+    EXPECT_TRUE(Ok(store->PutMany({&all.back(), 1})));
+  }
+  return all;
+}
+
+TEST(PackStoreTest, MorePacksThanAProcessMayOpenAreReadAndMerged) {
+  const TempFolder folder;
+  const std::vector<Object> all = PutInPacksOfTheirOwn(folder.path(), 3 * kFewFiles);
+  Processes processes;
+  processes.Add([&]() -> Result<void> {
+    HELIOS_TRY(LimitOpenFiles(kFewFiles));
+    HELIOS_TRY_ASSIGN(const std::unique_ptr<ObjectStore> store, PackStore::Open(folder.path()));
+    HELIOS_TRY(ExpectHoldsAll(*store, all));
+    HELIOS_TRY_ASSIGN(const std::vector<bool> has, store->HasMany(KeysOf(all)));
+    if (has != std::vector<bool>(all.size(), true)) return Error(ErrorCode::kFailed, "has");
+    size_t keys = 0;
+    HELIOS_TRY(store->ForEachKey([&](const ObjectKey&, uint64_t) {
+      ++keys;
+      return Result<void>();
+    }));
+    if (keys != all.size()) return Error(ErrorCode::kFailed, "keys");
+    HELIOS_TRY(store->Maintain());
+    return ExpectHoldsAll(*store, all);
+  });
+  EXPECT_EQ(processes.WaitForAll(), 0);
+  EXPECT_LE(PacksIn(folder.path()).size(), 7u);
+}
+
+TEST(PackStoreTest, ReaderOfMorePacksThanItMayOpenSurvivesTheirMerge) {
+  const TempFolder folder;
+  const std::vector<Object> all = PutInPacksOfTheirOwn(folder.path(), 3 * kFewFiles);
+  Processes processes;
+  processes.Add([&]() -> Result<void> {
+    HELIOS_TRY(LimitOpenFiles(2 * kFewFiles));
+    HELIOS_TRY_ASSIGN(const std::unique_ptr<ObjectStore> store, PackStore::Open(folder.path()));
+    HELIOS_TRY_ASSIGN(const std::unique_ptr<ObjectStore> merger, PackStore::Open(folder.path()));
+    // Every pack goes away while the first of them are being read.
+    size_t seen = 0;
+    const auto sink = [&](size_t i, std::optional<ByteView> bytes) -> Result<void> {
+      if (seen == 0) HELIOS_TRY(merger->Maintain());
+      if (!bytes || *bytes != all[i].bytes) return Error(ErrorCode::kFailed, "wrong bytes");
+      ++seen;
+      return {};
+    };
+    HELIOS_TRY(store->GetMany(KeysOf(all), sink));
+    if (seen != all.size()) return Error(ErrorCode::kFailed, "not all were seen");
+    // And while they are listed.
+    for (uint64_t i = 0; i < 3 * kFewFiles; ++i) {
+      const Object object = MakeBlob(TextBytes(300, i));
+      HELIOS_TRY(store->PutMany({&object, 1}));
+    }
+    std::set<ObjectKey> keys;
+    const auto visitor = [&](const ObjectKey& key, uint64_t) -> Result<void> {
+      if (keys.empty()) HELIOS_TRY(merger->Maintain());
+      keys.insert(key);
+      return {};
+    };
+    HELIOS_TRY(store->ForEachKey(visitor));
+    if (keys.size() != 2 * all.size()) return Error(ErrorCode::kFailed, "keys");
+    return ExpectHoldsAll(*store, all);
+  });
+  EXPECT_EQ(processes.WaitForAll(), 0);
+}
+
+TEST(PackStoreTest, PackThatIsReplacedWhileItIsClosedIsDamageNotWrongBytes) {
+  const TempFolder folder;
+  const std::vector<Object> all = PutInPacksOfTheirOwn(folder.path(), 2 * OpenFiles::kOpenMax);
+  const std::unique_ptr<ObjectStore> store = OpenPacks(folder.path());
+  for (const std::string& name : PacksIn(folder.path())) {
+    std::filesystem::remove(folder / name);
+    ASSERT_EQ(::mkfifo((folder / name).c_str(), 0600), 0);
+  }
+  size_t damaged = 0;
+  for (const Object& object : all) {
+    const Result<std::optional<Bytes>> bytes = store->Get(object.key);
+    if (bytes && bytes->has_value()) continue;  // one that was still open
+    EXPECT_TRUE(Fails(bytes, ErrorCode::kCorrupt, ".pack: not a regular file"));
+    ++damaged;
+  }
+  EXPECT_GE(damaged, OpenFiles::kOpenMax);
 }
 
 // ---- Temporary files ----
