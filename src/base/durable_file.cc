@@ -1,5 +1,6 @@
 #include "base/durable_file.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/random.h>
@@ -8,12 +9,39 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <ctime>
+#include <memory>
 #include <thread>
 
 #include "base/check.h"
 #include "base/hex.h"
 
 namespace helios {
+
+namespace {
+
+// A temporary file that nobody has locked for so long belongs to a process that died.
+constexpr time_t kAbandonedSeconds = 600;
+
+struct DirCloser {
+  void operator()(DIR* dir) const { ::closedir(dir); }
+};
+
+}  // namespace
+
+void RemoveAbandonedFiles(const std::string& folder) {
+  const std::unique_ptr<DIR, DirCloser> dir(::opendir(folder.c_str()));
+  if (dir == nullptr) return;
+  while (const dirent* entry = ::readdir(dir.get())) {
+    const std::string name = entry->d_name;
+    if (!name.starts_with(".tmp-")) continue;
+    const Result<Fd> fd = OpenAt(::dirfd(dir.get()), name, O_RDWR | O_NOFOLLOW | O_NONBLOCK);
+    struct stat status;
+    if (!fd || ::fstat(fd->get(), &status) != 0) continue;
+    if (::time(nullptr) - status.st_mtime < kAbandonedSeconds) continue;
+    if (::flock(fd->get(), LOCK_EX | LOCK_NB) == 0) ::unlinkat(::dirfd(dir.get()), name.c_str(), 0);
+  }
+}
 
 Result<void> ReplaceFile(const std::string& folder, const std::string& name, ByteView bytes,
                          Durability durability) {
@@ -35,6 +63,7 @@ Result<void> ReplaceFile(const std::string& folder, const std::string& name, Byt
     ::unlink(temporary.c_str());  // best effort: the error of the write is the one that counts
     return written;
   }
+  RemoveAbandonedFiles(folder);
   return durability == Durability::kDurable ? SyncFolder(folder) : Result<void>();
 }
 

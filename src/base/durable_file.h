@@ -16,9 +16,14 @@ enum class Durability {
 };
 
 // Replaces folder/name by a file with these bytes: written under a temporary name, then renamed, so
-// that a reader sees the old bytes or the new ones. kDurable syncs the file and the folder.
+// that a reader sees the old bytes or the new ones. kDurable syncs the file and the folder. Removes
+// what earlier calls that were killed left in the folder.
 Result<void> ReplaceFile(const std::string& folder, const std::string& name, ByteView bytes,
                          Durability durability);
+
+// Removes what writers that died left in a folder of the store: files that begin with `.tmp-`, that
+// nobody has locked, and that are ten minutes old. Best effort: the next call tries again.
+void RemoveAbandonedFiles(const std::string& folder);
 
 // The whole file; nullopt if there is none. Refuses more than `bytes_max`, and anything but a
 // regular file (never follows a link, never waits at a fifo).

@@ -117,6 +117,23 @@ TEST_F(DurableFileTest, ReplaceFileThatFailsLeavesNothingBehind) {
   EXPECT_FALSE(ReplaceFile(PathOf("nowhere"), "file", "bytes", Durability::kCache));
 }
 
+TEST_F(DurableFileTest, ReplaceFileRemovesWhatKilledOnesLeft) {
+  const timespec old[2] = {{1'000'000'000, 0}, {1'000'000'000, 0}};
+  for (const char* name : {".tmp-old", ".tmp-fresh", "old", ".tmp-locked"}) {
+    const Fd fd(::open(PathOf(name).c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600));
+    ASSERT_TRUE(fd.IsOpen());
+    if (name == std::string(".tmp-fresh")) continue;
+    ASSERT_EQ(::futimens(fd.get(), old), 0);
+  }
+  const Fd locked(::open(PathOf(".tmp-locked").c_str(), O_RDWR | O_CLOEXEC));
+  ASSERT_EQ(::flock(locked.get(), LOCK_EX | LOCK_NB), 0);
+  ASSERT_TRUE(ReplaceFile(folder_, "file", "bytes", Durability::kCache));
+  EXPECT_FALSE(std::filesystem::exists(PathOf(".tmp-old")));
+  EXPECT_TRUE(std::filesystem::exists(PathOf(".tmp-fresh")));
+  EXPECT_TRUE(std::filesystem::exists(PathOf(".tmp-locked")));
+  EXPECT_TRUE(std::filesystem::exists(PathOf("old")));
+}
+
 TEST_F(DurableFileTest, ReaderSeesTheOldBytesOrTheNew) {
   ASSERT_TRUE(ReplaceFile(folder_, "file", Bytes(10'000, 'a'), Durability::kCache));
   const pid_t writer = Fork([&] {

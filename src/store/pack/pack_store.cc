@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <ctime>
 #include <map>
 #include <numeric>
 #include <set>
@@ -32,9 +31,6 @@ constexpr size_t kContentCacheBytes = size_t{1} << 20;
 constexpr uint64_t kTierBytes = uint64_t{64} << 10;
 constexpr int kTierCount = 5;
 constexpr size_t kMergeFanIn = 8;
-// A temporary file that nobody has locked for so long belongs to a process that died.
-constexpr time_t kAbandonedSeconds = 600;
-
 constexpr char kGenerationFile[] = "generation";
 constexpr char kMergeLockFile[] = "merge.lock";
 
@@ -407,7 +403,7 @@ Result<StoreTotals> PackStore::Totals() {
 }
 
 Result<void> PackStore::Maintain() {
-  RemoveAbandonedFiles();
+  RemoveAbandonedFiles(folder_);
   HELIOS_TRY_ASSIGN(const ListingPointer known, OwnListing());
   if (ChooseMerge(known->packs, {}).empty()) return {};
   Result<FileLock> lock = FileLock::Acquire(folder_ + "/" + kMergeLockFile,
@@ -512,20 +508,6 @@ Result<void> PackStore::Rewrite(const std::vector<PackPointer>& packs, const Fil
     }
   }
   return {};
-}
-
-void PackStore::RemoveAbandonedFiles() const {
-  std::unique_ptr<DIR, DirCloser> dir(::opendir(folder_.c_str()));
-  if (dir == nullptr) return;  // housekeeping: the next merge tries again
-  while (const dirent* entry = ::readdir(dir.get())) {
-    const std::string name = entry->d_name;
-    if (!name.starts_with(".tmp-")) continue;
-    const Result<Fd> fd = OpenAt(::dirfd(dir.get()), name, O_RDWR | O_NOFOLLOW | O_NONBLOCK);
-    struct stat status;
-    if (!fd || ::fstat(fd->get(), &status) != 0) continue;
-    if (::time(nullptr) - status.st_mtime < kAbandonedSeconds) continue;
-    if (::flock(fd->get(), LOCK_EX | LOCK_NB) == 0) ::unlinkat(::dirfd(dir.get()), name.c_str(), 0);
-  }
 }
 
 }  // namespace helios::pack

@@ -118,7 +118,6 @@ class PackStore : public ObjectStore {
                                std::unordered_set<ObjectKey, ObjectKeyHash>* copied,
                                PackWriter* writer);
   Result<void> RaiseGeneration();
-  void RemoveAbandonedFiles() const;
 
   const std::string folder_;
   const std::shared_ptr<OpenFiles> files_ = std::make_shared<OpenFiles>();

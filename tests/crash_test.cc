@@ -1,0 +1,196 @@
+// Commits that are killed: whatever was acknowledged is there, whatever comes next works.
+//
+// HELIOS_CRASH_ROUNDS says how often (default 20).
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <random>
+#include <thread>
+
+#include "program.h"
+
+namespace helios {
+namespace {
+
+constexpr uint64_t kWorkspaces = 3;
+constexpr uint64_t kCommitsPerRound = 4;
+
+uint64_t Rounds() {
+  const char* given = std::getenv("HELIOS_CRASH_ROUNDS");
+  return given == nullptr ? 20 : std::strtoull(given, nullptr, 10);
+}
+
+struct Acknowledged {
+  std::string id;
+  TreeState tree;
+};
+
+// Commits its workspace over and over and kills what commits, at any moment.
+class Committer {
+ public:
+  Committer(std::string work, std::string store, uint64_t number)
+      : work_(std::move(work)), store_(std::move(store)), number_(number), random_(number) {
+    MakeFolders(work_);
+  }
+
+  void CommitAndKill(uint64_t commits) {
+    for (uint64_t i = 0; i < commits; ++i) {
+      Change();
+      // A quarter may come to their end; the others die where they happen to be.
+      const bool is_spared = random_() % 4 == 0;
+      Commit(is_spared ? std::nullopt : std::optional(longest_ * (random_() % 1000) / 1000));
+    }
+  }
+  // Those since the last call.
+  std::vector<Acknowledged> TakeAcknowledged() { return std::exchange(acknowledged_, {}); }
+  uint64_t killed() const { return killed_; }
+
+ private:
+  using Duration = std::chrono::microseconds;
+
+  // Some files of its own, some that all workspaces come to have, so that commits rely on each
+  // other's objects.
+  void Change() {
+    ++step_;
+    const std::string name = std::to_string(random_() % 8);
+    WriteFile(work_ + "/own/" + name, RandomBytes(random_() % 20'000, number_ << 32 | step_));
+    WriteFile(work_ + "/shared/" + name, RandomBytes(5000, step_));
+    WriteFile(work_ + "/deep/a/b/" + name + ".txt", "step " + std::to_string(step_));
+    if (step_ % 5 == 0) WriteFile(work_ + "/large", RandomBytes(300'000, step_));
+    if (step_ % 3 == 0) Remove(work_ + "/deep/a");
+  }
+
+  void Commit(std::optional<Duration> kill_after) {
+    const std::string out = work_ + ".out";
+    const pid_t pid = Start(out);
+    const auto start = std::chrono::steady_clock::now();
+    if (kill_after) {
+      // Where that hits is left to chance: every moment must do.
+      std::this_thread::sleep_for(*kill_after);
+      ::kill(pid, SIGKILL);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(pid, &status, 0), pid);
+    const bool has_ended = WIFEXITED(status);
+    if (!has_ended) ++killed_;
+    EXPECT_TRUE(!has_ended || WEXITSTATUS(status) == 0) << ReadFile(work_ + ".err");
+    if (!kill_after) {
+      longest_ = std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - start);
+    }
+    // Acknowledged is what it said, even if it was killed right after.
+    const std::string said = ReadFile(out);
+    EXPECT_TRUE(!has_ended || said.ends_with('\n')) << said;
+    if (!said.ends_with('\n')) return;
+    acknowledged_.push_back({Json::parse(said)["snapshot_id"], ReadTree(work_)});
+  }
+
+  pid_t Start(const std::string& out) const {
+    const std::string binary = HELIOS_BINARY;
+    std::vector<std::string> args{binary, "commit", "--work", work_, "--store", store_};
+    std::vector<char*> argv;
+    for (std::string& arg : args) argv.push_back(arg.data());
+    argv.push_back(nullptr);
+    posix_spawn_file_actions_t actions;
+    ::posix_spawn_file_actions_init(&actions);
+    const int flags = O_WRONLY | O_CREAT | O_TRUNC;  // for the child: no O_CLOEXEC
+    ::posix_spawn_file_actions_addopen(&actions, 1, out.c_str(), flags, 0600);
+    ::posix_spawn_file_actions_addopen(&actions, 2, (work_ + ".err").c_str(), flags, 0600);
+    pid_t pid = -1;
+    const int failed = ::posix_spawn(&pid, binary.c_str(), &actions, nullptr, argv.data(), environ);
+    EXPECT_EQ(failed, 0);
+    ::posix_spawn_file_actions_destroy(&actions);
+    return pid;
+  }
+
+  const std::string work_;
+  const std::string store_;
+  const uint64_t number_;
+  std::minstd_rand random_;
+  uint64_t step_ = 0;
+  uint64_t killed_ = 0;
+  Duration longest_{20'000};
+  std::vector<Acknowledged> acknowledged_;
+};
+
+class CrashTest : public HeliosTest {
+ protected:
+  CrashTest() {
+    for (uint64_t i = 0; i < kWorkspaces; ++i) {
+      committers_.emplace_back(At("work-" + std::to_string(i)), store_, i + 1);
+    }
+  }
+
+  void RunARound() {
+    std::vector<std::thread> threads;
+    for (Committer& committer : committers_) {
+      threads.emplace_back([&] { committer.CommitAndKill(kCommitsPerRound); });
+    }
+    for (std::thread& thread : threads) thread.join();
+    for (Committer& committer : committers_) {
+      for (Acknowledged& one : committer.TakeAcknowledged()) all_.push_back(std::move(one));
+    }
+  }
+  // Everything from the acknowledgement number `first` on is there, byte for byte.
+  void ExpectAcknowledged(size_t first) {
+    for (size_t i = first; i < all_.size(); ++i) {
+      const std::string out = Materialize(all_[i].id);
+      ASSERT_EQ(Difference(all_[i].tree, ReadTree(out)), "") << all_[i].id;
+      Remove(out);
+    }
+  }
+  // Paths below the store of files that are written under a temporary name.
+  std::vector<std::string> TemporaryFiles() const {
+    std::vector<std::string> paths;
+    for (const auto& [path, node] : ReadTree(store_)) {
+      if (path.find(".tmp-") != path.npos) paths.push_back(store_ + "/" + path);
+    }
+    return paths;
+  }
+
+  std::vector<Committer> committers_;
+  std::vector<Acknowledged> all_;
+};
+
+TEST_F(CrashTest, NothingAcknowledgedIsLostWhenCommitsAreKilled) {
+  for (uint64_t round = 0; round < Rounds(); ++round) {
+    SCOPED_TRACE("round " + std::to_string(round));
+    const size_t known = all_.size();
+    RunARound();
+    ExpectAcknowledged(known);
+    Write("file", "round " + std::to_string(round));
+    ExpectGives(Commit(), ReadTree(work_));
+    RunWell({"stats"});
+    if (HasFailure()) return;
+  }
+  ExpectAcknowledged(0);
+  uint64_t killed = 0;
+  for (const Committer& committer : committers_) killed += committer.killed();
+  EXPECT_GT(killed, Rounds()) << "hardly anything was killed";
+  EXPECT_GT(all_.size(), Rounds()) << "hardly anything was acknowledged";
+}
+
+TEST_F(CrashTest, WhatKilledCommitsLeftBehindIsRemoved) {
+  // Until one of them dies while it writes.
+  for (uint64_t round = 0; TemporaryFiles().empty(); ++round) {
+    ASSERT_LT(round, 200u) << "no commit dies while it writes";
+    RunARound();
+  }
+  for (const std::string& path : TemporaryFiles()) SetMtime(path, 1'000'000'000, 0);
+  Write("file", "one more");
+  Commit();
+  for (uint64_t i = 0; i < kWorkspaces; ++i) {
+    WriteFile(At("work-" + std::to_string(i)) + "/last", "one more");
+    RunWell({"commit", "--work", At("work-" + std::to_string(i))});
+  }
+  EXPECT_EQ(TemporaryFiles(), std::vector<std::string>());
+}
+
+}  // namespace
+}  // namespace helios
