@@ -1,5 +1,5 @@
-// The L2 interface under load: one suite, each backend in a line of main(). Public headers only, so
-// that a backend in a library of its own can be measured the same way.
+// The L2 interface under load: one suite, each backend in a line of main(). The suite knows public
+// headers only, so that a backend in a library of its own can be measured the same way.
 //
 //   store_benchmark --benchmark_filter=pack/Get --benchmark_min_time=1
 //
@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "helios/object_store.h"
+#include "store/memory/memory_store.h"
 
 namespace helios {
 namespace {
@@ -67,18 +68,23 @@ void Must(const Result<void>& result) {
   std::exit(1);
 }
 
+struct Measured {
+  Backend backend;
+  bool is_on_disk = true;  // what is opened again over the same folder holds the same objects
+};
+
 // A store in a folder of its own; both go with it. TMPDIR says on which disk.
 class BenchmarkStore {
  public:
-  explicit BenchmarkStore(const Backend& backend) : backend_(backend) {
+  explicit BenchmarkStore(const Measured& measured) : measured_(measured) {
     const char* parent = std::getenv("TMPDIR");
     folder_ = std::string(parent != nullptr ? parent : "/tmp") + "/helios-benchmark-XXXXXX";
     if (::mkdtemp(folder_.data()) == nullptr) {
       std::perror(folder_.c_str());
       std::exit(1);
     }
-    Must(backend_.create(folder_));
-    Reopen();
+    Must(measured_.backend.create(folder_));
+    store_ = Must(measured_.backend.open(folder_));
   }
   ~BenchmarkStore() {
     store_.reset();
@@ -90,8 +96,9 @@ class BenchmarkStore {
 
   ObjectStore* operator->() { return store_.get(); }
   void Reopen() {
+    if (!measured_.is_on_disk) return;
     store_.reset();
-    store_ = Must(backend_.open(folder_));
+    store_ = Must(measured_.backend.open(folder_));
   }
   void PutNumbers(uint64_t first, uint64_t count, size_t size) {
     const std::unique_ptr<ObjectBatch> batch = Must(store_->OpenBatch());
@@ -111,7 +118,7 @@ class BenchmarkStore {
   }
 
  private:
-  const Backend backend_;
+  const Measured measured_;
   std::string folder_;
   std::unique_ptr<ObjectStore> store_;
 };
@@ -124,8 +131,8 @@ void SetItems(benchmark::State& state, uint64_t items) {
 }
 
 // One batch of small objects, published; each time other ones.
-void PutSmallObjects(benchmark::State& state, const Backend& backend) {
-  BenchmarkStore store(backend);
+void PutSmallObjects(benchmark::State& state, const Measured& measured) {
+  BenchmarkStore store(measured);
   const auto count = static_cast<uint64_t>(state.range(0));
   std::vector<Bytes> contents;  // enough that those of one frame differ
   for (uint64_t i = 0; i < 256; ++i) contents.push_back(BytesOf(i * 1000, kSmallBytes));
@@ -142,8 +149,8 @@ void PutSmallObjects(benchmark::State& state, const Backend& backend) {
   SetBytes(state, next * kSmallBytes);
 }
 
-void PutLargeObjects(benchmark::State& state, const Backend& backend) {
-  BenchmarkStore store(backend);
+void PutLargeObjects(benchmark::State& state, const Measured& measured) {
+  BenchmarkStore store(measured);
   const Bytes bytes = BytesOf(1, kLargeBytes);
   uint64_t next = 0;
   for (auto _ : state) {
@@ -155,8 +162,8 @@ void PutLargeObjects(benchmark::State& state, const Backend& backend) {
 }
 
 // What the smallest durable commit pays for its object.
-void PublishAndSyncOne(benchmark::State& state, const Backend& backend) {
-  BenchmarkStore store(backend);
+void PublishAndSyncOne(benchmark::State& state, const Measured& measured) {
+  BenchmarkStore store(measured);
   const Bytes bytes = BytesOf(1, 300);
   uint64_t next = 0;
   for (auto _ : state) {
@@ -173,8 +180,8 @@ void PublishAndSyncOne(benchmark::State& state, const Backend& backend) {
 }
 
 // The same object again and again.
-void GetHot(benchmark::State& state, const Backend& backend) {
-  BenchmarkStore store(backend);
+void GetHot(benchmark::State& state, const Measured& measured) {
+  BenchmarkStore store(measured);
   store.PutNumbers(0, kStored, kSmallBytes);
   const ObjectKey key = KeyOf(kStored / 2);
   for (auto _ : state) benchmark::DoNotOptimize(Must(store->Get(key)));
@@ -182,8 +189,8 @@ void GetHot(benchmark::State& state, const Backend& backend) {
 }
 
 // Objects far from each other, each for the first time: nothing that the store keeps helps.
-void GetCold(benchmark::State& state, const Backend& backend) {
-  BenchmarkStore store(backend);
+void GetCold(benchmark::State& state, const Measured& measured) {
+  BenchmarkStore store(measured);
   store.PutNumbers(0, kStored, kSmallBytes);
   uint64_t next = 0;
   for (auto _ : state) {
@@ -199,8 +206,8 @@ void GetCold(benchmark::State& state, const Backend& backend) {
 }
 
 // A thousand keys of a directory's files: put together, asked for together, in no order.
-void GetMany(benchmark::State& state, const Backend& backend) {
-  BenchmarkStore store(backend);
+void GetMany(benchmark::State& state, const Measured& measured) {
+  BenchmarkStore store(measured);
   store.PutNumbers(0, kStored, kSmallBytes);
   uint64_t bytes = 0;
   uint64_t round = 0;
@@ -221,8 +228,8 @@ void GetMany(benchmark::State& state, const Backend& backend) {
 }
 
 // What a first commit asks: a thousand keys that nobody has.
-void HasManyMiss(benchmark::State& state, const Backend& backend) {
-  BenchmarkStore store(backend);
+void HasManyMiss(benchmark::State& state, const Measured& measured) {
+  BenchmarkStore store(measured);
   store.PutNumbers(0, kStored, 100);
   store.Reopen();
   std::vector<ObjectKey> keys;
@@ -235,29 +242,37 @@ void HasManyMiss(benchmark::State& state, const Backend& backend) {
 }
 
 // The price that every process pays before its first object.
-void Open(benchmark::State& state, const Backend& backend) {
-  BenchmarkStore store(backend);
+void Open(benchmark::State& state, const Measured& measured) {
+  BenchmarkStore store(measured);
   for (uint64_t batch = 0; batch < 7; ++batch) {
     store.PutNumbers(batch * kStored / 7, kStored / 7, kSmallBytes);
   }
   for (auto _ : state) store.Reopen();
 }
 
-void RegisterSuite(const Backend& backend) {
-  using Function = void (*)(benchmark::State&, const Backend&);
+void RegisterSuite(const Measured& measured) {
+  using Function = void (*)(benchmark::State&, const Measured&);
   const auto add = [&](const char* name, Function function) {
-    return benchmark::RegisterBenchmark((backend.name + "/" + name).c_str(),
-                                        [=](benchmark::State& state) { function(state, backend); })
+    return benchmark::RegisterBenchmark((measured.backend.name + "/" + name).c_str(),
+                                        [=](benchmark::State& state) { function(state, measured); })
         ->UseRealTime();
   };
   add("PutSmallObjects", PutSmallObjects)->Arg(1)->Arg(100)->Arg(10'000);
   add("PutLargeObjects", PutLargeObjects);
   add("PublishAndSyncOne", PublishAndSyncOne);
   add("GetHot", GetHot);
-  add("GetCold", GetCold);
   add("GetMany1000", GetMany);
   add("HasManyMiss1000", HasManyMiss);
+  if (!measured.is_on_disk) return;
+  add("GetCold", GetCold);
   add("Open", Open);
+}
+
+Backend MemoryBackend() {
+  return {"memory", [](const std::string&) -> Result<void> { return {}; },
+          [](const std::string&) -> Result<std::unique_ptr<ObjectStore>> {
+            return std::unique_ptr<ObjectStore>(std::make_unique<MemoryStore>());
+          }};
 }
 
 }  // namespace
@@ -266,7 +281,8 @@ void RegisterSuite(const Backend& backend) {
 int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
-  helios::RegisterSuite(helios::PackBackend());
+  helios::RegisterSuite({helios::PackBackend()});
+  helios::RegisterSuite({helios::MemoryBackend(), /*is_on_disk=*/false});
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
 }
