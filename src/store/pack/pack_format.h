@@ -9,6 +9,7 @@
 #define HELIOS_STORE_PACK_PACK_FORMAT_H_
 
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 
 #include "helios/object_store.h"
@@ -29,6 +30,10 @@ inline constexpr size_t kOwnFrameBytesMin = kFrameBytes / 2;
 inline constexpr size_t kMetadataFrameBytes = size_t{8} << 10;
 inline constexpr size_t kFrameRawBytesMax = kObjectBytesMax;
 inline constexpr uint32_t kFrameMembersMax = 1 << 16;
+// What a reader makes room for before it has seen the bytes: no count in a damaged or hostile file
+// asks for more.
+inline constexpr uint32_t kPackFramesMax = 1 << 24;
+inline constexpr uint32_t kBucketEntriesMax = 1 << 22;
 
 struct PackHeader {
   char magic[8];
@@ -62,6 +67,10 @@ struct Member {
   uint8_t reserved[3];
 };
 static_assert(sizeof(Member) == 8);
+
+// With header: contents that do not compress are stored.
+inline constexpr size_t kFrameBytesMax =
+    sizeof(FrameHeader) + kFrameMembersMax * sizeof(Member) + kFrameRawBytesMax;
 
 struct FrameRef {
   uint64_t offset;      // of the frame header in the file
@@ -104,6 +113,12 @@ static_assert(sizeof(PackFooter) == 56);
 inline constexpr uint32_t kBucketBitsMax = 16;
 // About this many entries share a bucket: 3 KiB to read for the first look-up in it.
 inline constexpr size_t kBucketEntries = 64;
+
+// The order of entries.
+inline int CompareEntries(const IndexEntry& a, const IndexEntry& b) {
+  const int order = std::memcmp(a.id, b.id, sizeof(a.id));
+  return order != 0 ? order : a.kind - b.kind;
+}
 
 inline uint32_t BucketOf(const uint8_t* id, uint32_t bits) {
   const uint32_t head = uint32_t{id[0]} << 8 | id[1];

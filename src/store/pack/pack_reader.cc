@@ -44,8 +44,12 @@ Result<OpenFiles::File> PackReader::File() const {
 
 Result<void> PackReader::Read(void* out, size_t size, uint64_t offset) const {
   HELIOS_TRY_ASSIGN(const OpenFiles::File file, File());
-  HELIOS_TRY_ASSIGN(const size_t length, ReadAt(file->get(), out, size, offset, path_));
-  return length == size ? Result<void>() : Damaged("it ends early");
+  const Result<size_t> length = ReadAt(file->get(), out, size, offset, path_);
+  // A medium that fails is damage: others may hold the same object, and merges leave the pack
+  // alone.
+  if (!length && length.error().os_error() == EIO) return Damaged("the medium fails");
+  if (!length) return length.error();
+  return *length == size ? Result<void>() : Damaged("it ends early");
 }
 
 Result<std::shared_ptr<PackReader>> PackReader::Open(const std::string& folder,
@@ -80,6 +84,7 @@ Result<void> PackReader::ReadTables() {
     return Damaged("its footer is not whole");
   }
   if (footer_.bucket_bits > kBucketBitsMax) return Damaged("impossible bucket count");
+  if (footer_.frame_count > kPackFramesMax) return Damaged("impossible frame count");
   const uint64_t table_bytes =
       uint64_t{footer_.frame_count} * sizeof(FrameRef) + (sizeof(BucketRef) << footer_.bucket_bits);
   const uint64_t entry_bytes = uint64_t{footer_.object_count} * sizeof(IndexEntry);
@@ -105,13 +110,14 @@ Result<void> PackReader::ReadTables() {
 Result<void> PackReader::CheckTables() const {
   for (const FrameRef& frame : frames_) {
     if (frame.offset > footer_.index_offset || frame.length > footer_.index_offset - frame.offset ||
-        frame.raw_length > kFrameRawBytesMax) {
-      return Damaged("a frame lies outside of it");
+        frame.length > kFrameBytesMax || frame.raw_length > kFrameRawBytesMax) {
+      return Damaged("a frame has an impossible place or size");
     }
   }
   uint64_t first = 0;
   for (const BucketRef& bucket : buckets_) {
     if (bucket.first != first) return Damaged("its buckets do not join");
+    if (bucket.count > kBucketEntriesMax) return Damaged("impossible bucket size");
     first += bucket.count;
   }
   if (first != footer_.object_count) return Damaged("its buckets miss objects");
@@ -130,7 +136,12 @@ Result<const std::vector<IndexEntry>*> PackReader::LoadBucket(uint32_t bucket) {
     if (Checksum64({reinterpret_cast<const char*>(entries->data()), size}) != ref.check) {
       return Damaged("the check of index bucket " + std::to_string(bucket) + " differs");
     }
-    for (const IndexEntry& entry : *entries) {
+    for (size_t i = 0; i < entries->size(); ++i) {
+      const IndexEntry& entry = (*entries)[i];
+      if (BucketOf(entry.id, footer_.bucket_bits) != bucket ||
+          (i > 0 && CompareEntries((*entries)[i - 1], entry) >= 0)) {
+        return Damaged("index bucket " + std::to_string(bucket) + " is not in order");
+      }
       if (entry.frame >= frames_.size() || entry.offset > frames_[entry.frame].raw_length ||
           entry.length > frames_[entry.frame].raw_length - entry.offset) {
         return Damaged("an index entry lies outside of its frame");
@@ -162,7 +173,7 @@ Result<std::optional<Location>> PackReader::Find(const ObjectKey& key) {
 Result<void> PackReader::ReadFrameBytes(uint32_t frame, char* out) const {
   Result<void> read = Read(out, frames_[frame].length, frames_[frame].offset);
   if (!read && read.error().code() == ErrorCode::kCorrupt) {
-    return DamagedFrame(frame, ErrorCode::kCorrupt, "the file ends before it");
+    return DamagedFrame(frame, ErrorCode::kCorrupt, "it cannot be read whole");
   }
   return read;
 }
@@ -190,7 +201,6 @@ Result<DecodedFrame> PackReader::ReadFrame(uint32_t frame) const {
 
 Result<std::vector<IndexEntry>> PackReader::ReadEntries() {
   std::vector<IndexEntry> all;
-  all.reserve(footer_.object_count);
   MutexLock lock(mutex_);
   for (uint32_t bucket = 0; bucket < buckets_.size(); ++bucket) {
     HELIOS_TRY_ASSIGN(const std::vector<IndexEntry>* entries, LoadBucket(bucket));

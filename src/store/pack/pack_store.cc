@@ -68,6 +68,12 @@ ObjectKey KeyOf(const IndexEntry& entry) {
 // The pack was merged away between its listing and its opening: what it held is elsewhere.
 bool IsGone(const Error& error) { return error.os_error() == ENOENT; }
 
+// The trouble of one pack, damaged or kept from this process: it must not hide what others hold.
+bool IsOfOnePack(const Error& error) {
+  return error.code() == ErrorCode::kCorrupt || error.code() == ErrorCode::kUnsupported ||
+         error.os_error() == EACCES || error.os_error() == EPERM;
+}
+
 struct DirCloser {
   void operator()(DIR* dir) const { ::closedir(dir); }
 };
@@ -78,7 +84,7 @@ Result<std::unique_ptr<ObjectStore>> PackStore::Open(const std::string& folder) 
   const std::string path = folder + "/" + kGenerationFile;
   Result<Fd> generation = OpenAt(AT_FDCWD, path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
   // A store that may only be read has one already, or never changes.
-  if (!generation) generation = OpenAt(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW);
+  if (!generation) generation = OpenAt(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   if (!generation && generation.error().os_error() != ENOENT) return std::move(generation).error();
   std::unique_ptr<PackStore> store(
       new PackStore(folder, generation ? std::move(generation).value() : Fd()));
@@ -130,8 +136,7 @@ Result<std::shared_ptr<PackStore::Listing>> PackStore::List(const Listing& previ
       listing->packs.push_back(std::move(pack).value());
     } else if (IsGone(pack.error())) {
       return std::shared_ptr<Listing>();
-    } else if (pack.error().code() == ErrorCode::kCorrupt ||
-               pack.error().code() == ErrorCode::kUnsupported) {
+    } else if (IsOfOnePack(pack.error())) {
       listing->damaged.push_back(std::move(pack).error());
     } else {
       return std::move(pack).error();
@@ -175,7 +180,7 @@ Result<PackStore::Located> PackStore::Locate(const Listing& listing,
         located.has_moved = true;
         continue;
       }
-      if (!location && location.error().code() == ErrorCode::kCorrupt) {
+      if (!location && IsOfOnePack(location.error())) {
         located.damage.push_back(std::move(location).error());
         continue;
       }
@@ -319,7 +324,7 @@ PackStore::Elsewhere PackStore::FindElsewhere(const Listing& listing, const Pack
 Result<void> PackStore::GetElsewhere(const Found& lost, Error loss, const ObjectKey& key,
                                      const GetSink& sink) {
   const bool is_gone = IsGone(loss);
-  if (!is_gone && loss.code() != ErrorCode::kCorrupt) {
+  if (!is_gone && !IsOfOnePack(loss)) {
     return std::move(loss).WithContext(key.ToString());
   }
   for (int attempt = 0; attempt < kListAttemptsMax; ++attempt) {
@@ -377,9 +382,9 @@ Result<void> PackStore::Sync() { return SyncFolder(folder_); }
 Result<uint64_t> PackStore::Generation() {
   uint64_t generation = 0;
   if (!generation_.IsOpen()) return generation;
-  const ssize_t n = ::pread(generation_.get(), &generation, sizeof(generation), 0);
-  if (n < 0) return Error::FromErrno(errno, "read", folder_ + "/" + kGenerationFile);
-  return n == sizeof(generation) ? generation : 0;
+  HELIOS_TRY_ASSIGN(const size_t length, ReadAt(generation_.get(), &generation, sizeof(generation),
+                                                0, folder_ + "/" + kGenerationFile));
+  return length == sizeof(generation) ? generation : 0;
 }
 
 Result<void> PackStore::RaiseGeneration() {
@@ -488,7 +493,8 @@ Result<void> PackStore::Rewrite(const std::vector<PackPointer>& packs, const Fil
   std::unordered_set<ObjectKey, ObjectKeyHash> copied;
   for (const PackPointer& pack : packs) {
     Result<void> result = CopyPack(*pack, drop, &copied, &writer);
-    if (!result && result.error().code() == ErrorCode::kCorrupt) {
+    if (!result && (result.error().code() == ErrorCode::kCorrupt ||
+                    result.error().code() == ErrorCode::kUnsupported)) {
       damaged->emplace(pack->name(), std::move(result).error());
     } else if (!result) {
       return result;

@@ -42,7 +42,7 @@ class PackStore : public ObjectStore {
   // One listing of the folder. Immutable once made.
   struct Listing {
     std::vector<PackPointer> packs;  // largest first
-    std::vector<Error> damaged;      // one for each pack that cannot be used
+    std::vector<Error> damaged;      // one for each pack that cannot be read
     uint64_t generation = 0;         // of the folder, before and after it was listed
     uint64_t published = 0;          // packs of this store's own that it is sure to have
   };

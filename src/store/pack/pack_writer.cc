@@ -19,11 +19,6 @@ constexpr size_t kWriteBytes = size_t{1} << 20;
 // Writing back begins while compressing goes on, so that the sync at the end finds little to do.
 constexpr uint64_t kWriteBackBytes = uint64_t{8} << 20;
 
-int CompareEntries(const IndexEntry& a, const IndexEntry& b) {
-  const int order = std::memcmp(a.id, b.id, sizeof(a.id));
-  return order != 0 ? order : a.kind - b.kind;
-}
-
 IndexEntry EntryFor(const ObjectKey& key, size_t offset, size_t length) {
   IndexEntry entry{};
   std::memcpy(entry.id, key.digest.bytes.data(), sizeof(entry.id));
@@ -107,7 +102,9 @@ Result<void> PackWriter::Append(ByteView raw, std::span<const Member> members,
                                 std::vector<IndexEntry>& entries) {
   HELIOS_TRY(Open());
   const size_t frame_start = buffer_.size();
-  HELIOS_TRY(encoder_.Append(members, raw, &buffer_));
+  Result<void> encoded = encoder_.Append(members, raw, &buffer_);
+  has_failed_ = has_failed_ || !encoded;
+  if (!encoded) return encoded;
   return FinishFrame(frame_start, static_cast<uint32_t>(raw.size()), entries);
 }
 
@@ -121,6 +118,10 @@ Result<void> PackWriter::PutFrame(ByteView frame, uint32_t raw_length,
 
 Result<void> PackWriter::FinishFrame(size_t frame_start, uint32_t raw_length,
                                      std::vector<IndexEntry>& entries) {
+  if (frames_.size() == kPackFramesMax) {
+    has_failed_ = true;
+    return Error(ErrorCode::kInvalidArgument, "more objects at once than a pack can hold");
+  }
   const size_t length = buffer_.size() - frame_start;
   for (IndexEntry& entry : entries) entry.frame = static_cast<uint32_t>(frames_.size());
   entries_.insert(entries_.end(), entries.begin(), entries.end());
@@ -149,7 +150,11 @@ Result<void> PackWriter::Open() {
 }
 
 Result<void> PackWriter::FlushBuffer() {
-  HELIOS_TRY(WriteAll(fd_.get(), buffer_, TemporaryPath()));
+  // After a failure nobody knows what buffer and file hold.
+  if (has_failed_) return Error(ErrorCode::kFailed, "an earlier write failed: " + TemporaryPath());
+  Result<void> written = WriteAll(fd_.get(), buffer_, TemporaryPath());
+  has_failed_ = !written;
+  if (!written) return written;
   buffer_.clear();
   if (offset_ - written_back_ >= kWriteBackBytes) {
     // Only a hint to begin: the sync before the rename is what counts, so its failure does not.

@@ -67,6 +67,7 @@ class PackWriter : public ObjectBatch {
   Bytes buffer_;         // bytes that are not written yet
   uint64_t offset_ = 0;  // of the end of buffer_ in the file
   uint64_t written_back_ = 0;
+  bool has_failed_ = false;  // a write has: nothing can be published any more
   std::vector<FrameRef> frames_;
   std::vector<IndexEntry> entries_;
 };
