@@ -14,6 +14,8 @@ std::string HexEncode(ByteView bytes);
 std::optional<Bytes> HexDecode(std::string_view hex);
 // The value of one hexadecimal digit, -1 for any other character.
 int HexDigitValue(char digit);
+// True if every character is a digit: of nothing as well.
+bool IsHex(std::string_view text);
 
 }  // namespace helios
 

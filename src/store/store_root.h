@@ -20,6 +20,7 @@ struct StorePaths {
   std::string BackendFolder(const std::string& backend) const { return root + "/" + backend; }
   std::string OperationLog() const { return root + "/operations"; }
   std::string Workspaces() const { return root + "/workspaces"; }
+  std::string Refs() const { return root + "/refs"; }
   std::string Metrics() const { return root + "/statistics"; }
   // Held shared by whoever writes, exclusively by the collector.
   std::string Lock() const { return root + "/lock"; }
