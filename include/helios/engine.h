@@ -130,6 +130,26 @@ struct MaterializeReport {
   std::vector<std::string> unmatched_patterns;
 };
 
+// A tag is a name that people give a record: the ref "tags/" + name.
+struct TagRequest {
+  Workspace workspace;  // what "@" refers to
+  std::string name;     // without "tags/"
+  std::string id = "@";
+  bool move = false;  // take the name from the record that has it
+};
+
+struct TagReport {
+  SnapshotId snapshot;
+  RecordId record;
+  std::optional<RecordId> replaced;  // where the tag pointed before
+};
+
+// A name that points to a record: "tags/v1", "heads/main".
+struct NamedRecord {
+  std::string name;
+  RecordId record;
+};
+
 struct StatisticsReport {
   std::string store;
   std::string backend;
@@ -169,6 +189,18 @@ class Engine {
   // Writes a snapshot, or what is selected of it, into a folder that is not a workspace. Verified
   // as it is written; not synced.
   Result<MaterializeReport> Materialize(const MaterializeRequest& request);
+
+  // Points a tag to a record, durably. Whoever takes an id takes the tag from then on. Errors:
+  // kInvalidArgument (a name that no tag may have, with the reason); kNotFound, kAmbiguous (the
+  // id); kFailed if there is a tag of that name and it is not to be moved.
+  Result<TagReport> Tag(const TagRequest& request);
+
+  // Removes a tag, durably; the record stays. A tag whose file is damaged can be removed as well.
+  // Errors: kInvalidArgument, kNotFound.
+  Result<void> DeleteTag(const std::string& name);
+
+  // Every ref of the store, by name. Errors: kCorrupt naming the ref whose file is damaged.
+  Result<std::vector<NamedRecord>> ListRefs();
 
   // Figures of the store and of all processes that used it.
   Result<StatisticsReport> Statistics();

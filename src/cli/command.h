@@ -48,6 +48,7 @@ void AddCommitCommand(CLI::App* app, Session* session);
 void AddRestoreCommand(CLI::App* app, Session* session);
 void AddDiffCommand(CLI::App* app, Session* session);
 void AddMaterializeCommand(CLI::App* app, Session* session);
+void AddTagCommand(CLI::App* app, Session* session);
 void AddStatsCommand(CLI::App* app, Session* session);
 
 // Options that several commands share.

@@ -76,7 +76,8 @@ Engine::State::State(EngineOptions engine_options, Backend store_backend)
       backend(std::move(store_backend)),
       threads(ResolveThreadCount(options.threads)),
       cache(options.l1_bytes_max, &metrics),
-      log(paths.OperationLog(), paths.Workspaces()) {}
+      log(paths.OperationLog(), paths.Workspaces()),
+      refs(paths.Refs()) {}
 
 Result<ObjectStore*> Engine::State::Store() {
   MutexLock lock(mutex_);
@@ -128,7 +129,7 @@ Result<FileLock> Engine::State::TakeTurn(const OpenWorkspace& workspace) const {
 Result<ResolvedRecord> Engine::State::Resolve(const std::string& id,
                                               const std::string& workspace_key) {
   HELIOS_TRY_ASSIGN(ObjectStore * store, Store());
-  return ResolveId(store, log, workspace_key, id);
+  return ResolveId(store, log, refs, workspace_key, id);
 }
 
 IndexHeader Engine::State::ExpectedIndex(const OpenWorkspace& workspace,

@@ -11,6 +11,7 @@
 #include "helios/engine.h"
 #include "history/id_resolver.h"
 #include "history/operation_log.h"
+#include "history/ref_store.h"
 #include "store/object_cache.h"
 #include "store/store_root.h"
 #include "vst/tree_reader.h"
@@ -74,6 +75,7 @@ class Engine::State {
   MetricsRecorder metrics;
   ObjectCache cache;
   const OperationLog log;
+  const RefStore refs;
 
  private:
   IndexHeader ExpectedIndex(const OpenWorkspace& workspace, const Workspace& request) const;

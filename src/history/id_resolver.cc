@@ -9,16 +9,11 @@
 namespace helios {
 namespace {
 
-constexpr size_t kPrefixDigitsMin = 4;
 constexpr size_t kCandidatesListedMax = 5;
 constexpr uint64_t kAncestorsMax = 1'000'000;
 
 Error Unknown(std::string_view text) {
   return Error(ErrorCode::kNotFound, "unknown snapshot: " + std::string(text));
-}
-
-bool IsHex(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return HexDigitValue(c) >= 0; });
 }
 
 std::string ToLower(std::string_view text) {
@@ -34,34 +29,37 @@ Result<ResolvedRecord> Load(ObjectStore* store, const RecordId& id) {
   return ResolvedRecord{id, std::move(record)};
 }
 
-// "@" or "@~N".
-Result<ResolvedRecord> ResolveBaseline(ObjectStore* store, const OperationLog& log,
-                                       const std::string& workspace, std::string_view text) {
+// `text` without the "~N" behind it, and N.
+struct Expression {
+  std::string_view base;
   uint64_t back = 0;
-  if (text != "@") {
-    const std::string_view digits = text.substr(std::min<size_t>(2, text.size()));
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), back);
-    if (!text.starts_with("@~") || digits.empty() || error != std::errc() ||
-        end != digits.data() + digits.size() || back > kAncestorsMax) {
-      return Error(ErrorCode::kInvalidArgument,
-                   "malformed id \"" + std::string(text) + "\": write @ or @~N");
-    }
+};
+
+Result<Expression> ParseExpression(std::string_view text) {
+  const Error malformed(ErrorCode::kInvalidArgument, "malformed id \"" + std::string(text) +
+                                                         "\": write an id, a name or @, and ~N "
+                                                         "behind it for N records before");
+  Expression expression{text.substr(0, text.find('~')), 0};
+  if (expression.base.starts_with('@') && expression.base != "@") return malformed;
+  if (expression.base.size() == text.size()) return expression;
+  const std::string_view digits = text.substr(expression.base.size() + 1);
+  const char* const digits_end = digits.data() + digits.size();
+  const auto [end, error] = std::from_chars(digits.data(), digits_end, expression.back);
+  if (expression.base.empty() || digits.empty() || error != std::errc() || end != digits_end ||
+      expression.back > kAncestorsMax) {
+    return malformed;
   }
+  return expression;
+}
+
+Result<ResolvedRecord> ResolveBaseline(ObjectStore* store, const OperationLog& log,
+                                       const std::string& workspace) {
   HELIOS_TRY_ASSIGN(const std::optional<Operation> latest, log.Latest(workspace));
   if (!latest) {
-    return Error(ErrorCode::kNotFound, "unknown snapshot: " + std::string(text) +
-                                           " (nothing was committed from this folder yet)");
+    return Error(ErrorCode::kNotFound,
+                 "unknown snapshot: @ (nothing was committed from this folder yet)");
   }
-  HELIOS_TRY_ASSIGN(ResolvedRecord at, Load(store, latest->record));
-  for (uint64_t i = 0; i < back; ++i) {
-    if (at.record.parents.empty()) {
-      return Error(ErrorCode::kNotFound, "unknown snapshot: " + std::string(text) +
-                                             " (history has only " + std::to_string(i) +
-                                             " records before @)");
-    }
-    HELIOS_TRY_ASSIGN(at, Load(store, at.record.parents.front()));
-  }
-  return at;
+  return Load(store, latest->record);
 }
 
 // Why a full id that the log does not know is not a snapshot.
@@ -80,29 +78,10 @@ Error UnknownFullId(ObjectStore* store, const Digest& digest, std::string_view t
   return Unknown(text);
 }
 
-}  // namespace
-
-Result<Record> LoadRecord(ObjectStore* store, const RecordId& id) {
-  const ObjectKey key(id);
-  HELIOS_TRY_ASSIGN(const std::optional<Bytes> bytes, store->Get(key));
-  if (!bytes) {
-    return Error(ErrorCode::kMissingObject, "object is missing from the store: " + key.ToString());
-  }
-  Result<Record> record = DecodeRecord(*bytes);
-  if (!record) return std::move(record).error().WithContext(key.ToString());
-  return record;
-}
-
-Result<ResolvedRecord> ResolveId(ObjectStore* store, const OperationLog& log,
-                                 const std::string& workspace, std::string_view text) {
-  if (text.starts_with('@')) return ResolveBaseline(store, log, workspace, text);
-  std::string_view digits = text;
-  if (digits.starts_with("blake3:")) digits.remove_prefix(7);
-  if (!IsHex(digits) || digits.size() > 2 * Digest::kSize || digits.empty()) return Unknown(text);
-  if (digits.size() < kPrefixDigitsMin) {
-    return Error(ErrorCode::kInvalidArgument,
-                 "id \"" + std::string(text) + "\" is too short: give at least 4 hex digits");
-  }
+// `digits`: at least four hex digits.
+Result<ResolvedRecord> ResolveDigits(ObjectStore* store, const OperationLog& log,
+                                     const std::string& workspace, std::string_view digits,
+                                     std::string_view text) {
   const std::string prefix = ToLower(digits);
   // What each matching id stands for. Later operations win; this workspace's win over others'.
   struct Match {
@@ -134,6 +113,67 @@ Result<ResolvedRecord> ResolveId(ObjectStore* store, const OperationLog& log,
     return Error(ErrorCode::kAmbiguous, std::move(message));
   }
   return Load(store, matches.begin()->second.record);
+}
+
+// nullopt if no ref has that name, in full or without its prefix.
+Result<std::optional<ResolvedRecord>> ResolveName(ObjectStore* store, const RefStore& refs,
+                                                  std::string_view text) {
+  for (const std::string_view prefix : {std::string_view(), kTagsPrefix, kHeadsPrefix}) {
+    const std::string name = std::string(prefix).append(text);
+    if (!CheckRefName(name)) continue;
+    HELIOS_TRY_ASSIGN(const std::optional<RecordId> record, refs.Get(name));
+    if (!record) continue;
+    Result<ResolvedRecord> resolved = Load(store, *record);
+    if (!resolved) return std::move(resolved).error().WithContext("ref \"" + name + "\"");
+    return std::optional<ResolvedRecord>(std::move(resolved).value());
+  }
+  return std::optional<ResolvedRecord>();
+}
+
+Result<ResolvedRecord> ResolveBase(ObjectStore* store, const OperationLog& log,
+                                   const RefStore& refs, const std::string& workspace,
+                                   std::string_view text) {
+  if (text == "@") return ResolveBaseline(store, log, workspace);
+  std::string_view digits = text;
+  if (digits.starts_with("blake3:")) digits.remove_prefix(7);
+  const bool is_hex = IsHex(digits) && !digits.empty();
+  if (is_hex && digits.size() >= kIdPrefixDigitsMin) {
+    if (digits.size() > 2 * Digest::kSize) return Unknown(text);
+    return ResolveDigits(store, log, workspace, digits, text);
+  }
+  HELIOS_TRY_ASSIGN(std::optional<ResolvedRecord> named, ResolveName(store, refs, text));
+  if (named) return *std::move(named);
+  if (!is_hex) return Unknown(text);
+  return Error(ErrorCode::kInvalidArgument,
+               "id \"" + std::string(text) + "\" is too short: give at least 4 hex digits");
+}
+
+}  // namespace
+
+Result<Record> LoadRecord(ObjectStore* store, const RecordId& id) {
+  const ObjectKey key(id);
+  HELIOS_TRY_ASSIGN(const std::optional<Bytes> bytes, store->Get(key));
+  if (!bytes) {
+    return Error(ErrorCode::kMissingObject, "object is missing from the store: " + key.ToString());
+  }
+  Result<Record> record = DecodeRecord(*bytes);
+  if (!record) return std::move(record).error().WithContext(key.ToString());
+  return record;
+}
+
+Result<ResolvedRecord> ResolveId(ObjectStore* store, const OperationLog& log, const RefStore& refs,
+                                 const std::string& workspace, std::string_view text) {
+  HELIOS_TRY_ASSIGN(const Expression expression, ParseExpression(text));
+  HELIOS_TRY_ASSIGN(ResolvedRecord at, ResolveBase(store, log, refs, workspace, expression.base));
+  for (uint64_t i = 0; i < expression.back; ++i) {
+    if (at.record.parents.empty()) {
+      return Error(ErrorCode::kNotFound,
+                   "unknown snapshot: " + std::string(text) + " (history has only " +
+                       std::to_string(i) + " records before " + std::string(expression.base) + ")");
+    }
+    HELIOS_TRY_ASSIGN(at, Load(store, at.record.parents.front()));
+  }
+  return at;
 }
 
 }  // namespace helios

@@ -51,7 +51,7 @@ class IdResolverTest : public ::testing::Test {
     return {HashObject(ObjectKind::kTree, name)};
   }
   Result<ResolvedRecord> Resolve(std::string_view text, const std::string& workspace = "a") {
-    return ResolveId(&store_, log_, workspace, text);
+    return ResolveId(&store_, log_, refs_, workspace, text);
   }
   void ExpectIs(const RecordId& wanted, std::string_view text, const std::string& workspace = "a") {
     const Result<ResolvedRecord> resolved = Resolve(text, workspace);
@@ -62,9 +62,16 @@ class IdResolverTest : public ::testing::Test {
     EXPECT_TRUE(resolved->record == *record) << text;
   }
 
+  void Point(const std::string& name, const RecordId& record) {
+    const Result<bool> made = refs_.CompareAndSwap(name, std::nullopt, record);
+    ASSERT_TRUE(Ok(made));
+    ASSERT_TRUE(*made) << name;
+  }
+
   TempFolder folder_;
   MemoryStore store_;
   const OperationLog log_{folder_ / "operations", folder_ / "workspaces"};
+  const RefStore refs_{folder_ / "refs"};
   int64_t clock_ = 1'700'000'000;
 };
 
@@ -143,10 +150,83 @@ TEST_F(IdResolverTest, AtIsWhereTheWorkspaceStands) {
 
 TEST_F(IdResolverTest, RefusesMalformedAts) {
   Commit("a", Snapshot("one"));
-  for (const char* text : {"@~", "@~-1", "@~+1", "@~x", "@~1x", "@1", "@@", "@~ 1", "@^", "@~1~1",
-                           "@~99999999999999999999", "@~1000001"}) {
+  for (const char* text :
+       {"@~", "@~-1", "@~+1", "@~x", "@~1x", "@1", "@@", "@~ 1", "@^", "@~1~1",
+        "@~99999999999999999999", "@~1000001", "~", "~1", "v1~", "v1~x", "v1~1~1", "abcd~-1"}) {
     EXPECT_TRUE(Fails(Resolve(text), ErrorCode::kInvalidArgument, text)) << text;
   }
+}
+
+TEST_F(IdResolverTest, TakesRefsByTheirFullAndTheirShortName) {
+  const RecordId first = Commit("a", Snapshot("one"));
+  const RecordId second = Commit("a", Snapshot("two"));
+  Point("tags/v1", first);
+  Point("heads/main", second);
+  Point("other/thing", first);
+  ExpectIs(first, "v1");
+  ExpectIs(first, "tags/v1");
+  ExpectIs(second, "main");
+  ExpectIs(second, "heads/main");
+  ExpectIs(first, "other/thing", "b");
+  for (const char* text : {"thing", "heads/v1", "tags/main", "tags", "tags/", "V1", "v1/", " v1"}) {
+    EXPECT_TRUE(
+        Fails(Resolve(text), ErrorCode::kNotFound, std::string("unknown snapshot: ") + text))
+        << text;
+  }
+}
+
+TEST_F(IdResolverTest, ExactRefGoesBeforeTagGoesBeforeHead) {
+  const RecordId first = Commit("a", Snapshot("one"));
+  const RecordId second = Commit("a", Snapshot("two"));
+  const RecordId third = Commit("a", Snapshot("three"));
+  Point("heads/x", first);
+  ExpectIs(first, "x");
+  Point("tags/x", second);
+  ExpectIs(second, "x");
+  Point("x", third);
+  ExpectIs(third, "x");
+  ExpectIs(first, "heads/x");
+  ExpectIs(second, "tags/x");
+}
+
+TEST_F(IdResolverTest, CountsBackFromNamesAndIds) {
+  const RecordId first = Commit("a", Snapshot("one"));
+  const RecordId second = Commit("a", Snapshot("two"));
+  Point("tags/v2", second);
+  for (const std::string& base : {std::string("v2"), std::string("tags/v2"), second.digest.ToHex(),
+                                  FormatId(Snapshot("two"))}) {
+    ExpectIs(second, base + "~0", "b");
+    ExpectIs(first, base + "~1", "b");
+    EXPECT_TRUE(Fails(Resolve(base + "~2"), ErrorCode::kNotFound,
+                      "unknown snapshot: " + base + "~2 (history has only 1 records before"));
+  }
+}
+
+TEST_F(IdResolverTest, ShortHexIsANameOrTooShort) {
+  const RecordId record = Commit("a", Snapshot("one"));
+  EXPECT_TRUE(Fails(Resolve("abc"), ErrorCode::kInvalidArgument, "at least 4 hex"));
+  Point("tags/abc", record);
+  ExpectIs(record, "abc");
+  EXPECT_TRUE(Fails(Resolve("blake3:abc"), ErrorCode::kInvalidArgument, "at least 4 hex"));
+}
+
+TEST_F(IdResolverTest, DamagedRefIsNamedAndHidesNothingElse) {
+  const RecordId record = Commit("a", Snapshot("one"));
+  Point("tags/v1", record);
+  Point("tags/v2", record);
+  const std::string hex = HashBlob("tags/v1").digest.ToHex();
+  WriteWholeFile(folder_ / ("refs/" + hex.substr(0, 2) + "/" + hex), "garbage");
+  EXPECT_TRUE(Fails(Resolve("v1"), ErrorCode::kCorrupt, "\"tags/v1\""));
+  ExpectIs(record, "v2");
+  ExpectIs(record, "@");
+}
+
+TEST_F(IdResolverTest, RefToARecordThatIsMissingIsNamed) {
+  Commit("a", Snapshot("one"));
+  const RecordId missing{HashBlob("no such record").digest};
+  Point("tags/v1", missing);
+  EXPECT_TRUE(Fails(Resolve("v1"), ErrorCode::kMissingObject, "tags/v1"));
+  EXPECT_TRUE(Fails(Resolve("v1"), ErrorCode::kMissingObject, ObjectKey(missing).ToString()));
 }
 
 TEST_F(IdResolverTest, UnknownIsNotFound) {

@@ -1,0 +1,68 @@
+#include "engine/engine_state.h"
+
+namespace helios {
+namespace {
+
+// How often a tag that others move at the same time is tried again.
+constexpr int kMoveAttemptsMax = 32;
+
+// The ref of a tag.
+Result<std::string> RefOf(const std::string& tag) {
+  for (const std::string_view prefix : {kTagsPrefix, kHeadsPrefix}) {
+    if (tag.starts_with(prefix)) {
+      return Error(ErrorCode::kInvalidArgument,
+                   "\"" + tag + "\" cannot be a tag: leave out \"" + std::string(prefix) + "\"");
+    }
+  }
+  // By itself as well: what comes before must not make a name of what is none.
+  HELIOS_TRY(CheckRefName(tag));
+  const std::string name = std::string(kTagsPrefix) + tag;
+  HELIOS_TRY(CheckRefName(name));
+  return name;
+}
+
+}  // namespace
+
+Result<TagReport> Engine::Tag(const TagRequest& request) {
+  State& state = *state_;
+  HELIOS_TRY_ASSIGN(const std::string name, RefOf(request.name));
+  HELIOS_TRY_ASSIGN(const FileLock lock, state.LockShared());
+  // What can be resolved is durable already: its operation or ref was written after it was synced.
+  HELIOS_TRY_ASSIGN(const ResolvedRecord resolved,
+                    state.Resolve(request.id, state.KeyOf(request.workspace)));
+  TagReport report;
+  report.snapshot = resolved.record.snapshot;
+  report.record = resolved.id;
+  for (int attempt = 0; attempt < kMoveAttemptsMax; ++attempt) {
+    HELIOS_TRY_ASSIGN(report.replaced, state.refs.Get(name));
+    if (report.replaced && !request.move) {
+      return Error(ErrorCode::kFailed, "the tag \"" + request.name +
+                                           "\" exists and points to record " +
+                                           FormatId(*report.replaced));
+    }
+    HELIOS_TRY_ASSIGN(const bool swapped,
+                      state.refs.CompareAndSwap(name, report.replaced, resolved.id));
+    if (swapped) return report;
+  }
+  return Error(ErrorCode::kBusy,
+               "busy: other processes keep moving the tag \"" + request.name + "\"");
+}
+
+Result<void> Engine::DeleteTag(const std::string& name) {
+  State& state = *state_;
+  HELIOS_TRY_ASSIGN(const std::string ref, RefOf(name));
+  HELIOS_TRY_ASSIGN(const FileLock lock, state.LockShared());
+  HELIOS_TRY_ASSIGN(const bool deleted, state.refs.Delete(ref));
+  if (deleted) return {};
+  return Error(ErrorCode::kNotFound, "unknown tag: " + name);
+}
+
+Result<std::vector<NamedRecord>> Engine::ListRefs() {
+  HELIOS_TRY_ASSIGN(std::vector<Ref> refs, state_->refs.List());
+  std::vector<NamedRecord> named;
+  named.reserve(refs.size());
+  for (Ref& ref : refs) named.push_back({std::move(ref.name), ref.record});
+  return named;
+}
+
+}  // namespace helios
