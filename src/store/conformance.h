@@ -1,5 +1,5 @@
-// The one suite that every ObjectStore passes. conformance_test.cc holds the tests; a backend joins
-// in its own test file:
+// The one suite that every ObjectStore passes. conformance_test.cc and conformance_model_test.cc
+// hold the tests; a backend joins in its own test file:
 //
 //   INSTANTIATE_TEST_SUITE_P(Rocksdb, StoreConformance,
 //                            ::testing::ValuesIn(WithDecorators({"rocksdb", OpenRocksdb})),

@@ -53,8 +53,7 @@ class VerifyingStoreTest : public ::testing::Test {
 };
 
 TEST_F(VerifyingStoreTest, LetsRightBytesPass) {
-  for (const ObjectKind kind : {ObjectKind::kBlob, ObjectKind::kManifest, ObjectKind::kTree,
-                                ObjectKind::kAttributes, ObjectKind::kRecord}) {
+  for (const ObjectKind kind : test::kAllKinds) {
     const Object object = MakeObject(kind, "right");
     inner_->Answer(object.key, object.bytes);
     EXPECT_TRUE(Ok(ExpectHolds(*store_, object)));

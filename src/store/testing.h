@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -13,6 +14,8 @@
 #include <fstream>
 #include <functional>
 #include <iterator>
+#include <map>
+#include <memory>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -128,6 +131,10 @@ inline Bytes TextBytes(size_t size, uint64_t seed) {
   return bytes;
 }
 
+inline constexpr ObjectKind kAllKinds[] = {ObjectKind::kBlob, ObjectKind::kManifest,
+                                           ObjectKind::kTree, ObjectKind::kAttributes,
+                                           ObjectKind::kRecord};
+
 inline Object MakeObject(ObjectKind kind, Bytes bytes) {
   const Digest digest = HashObject(kind, bytes);
   return {{kind, digest}, std::move(bytes)};
@@ -160,6 +167,49 @@ inline Result<void> ExpectHolds(ObjectStore& store, const Object& object) {
 inline Result<void> ExpectHoldsAll(ObjectStore& store, const std::vector<Object>& objects) {
   for (const Object& object : objects) HELIOS_TRY(ExpectHolds(store, object));
   return {};
+}
+
+inline bool Has(ObjectStore& store, const ObjectKey& key) {
+  const Result<std::vector<bool>> has = store.HasMany({&key, 1});
+  EXPECT_TRUE(Ok(has));
+  return has && has->size() == 1 && has->front();
+}
+
+// Every key with its object's size.
+inline Result<std::map<ObjectKey, uint64_t>> ListKeys(ObjectStore& store) {
+  std::map<ObjectKey, uint64_t> keys;
+  HELIOS_TRY(store.ForEachKey([&](const ObjectKey& key, uint64_t size) -> Result<void> {
+    keys[key] = size;
+    return {};
+  }));
+  return keys;
+}
+
+// ---- A folder of packs ----
+
+inline std::unique_ptr<ObjectStore> OpenPacks(const std::string& folder) {
+  Result<std::unique_ptr<ObjectStore>> store = PackBackend().open(folder);
+  EXPECT_TRUE(Ok(store));
+  return store ? std::move(store).value() : nullptr;
+}
+
+// The names of the packs in a folder, sorted.
+inline std::vector<std::string> PacksIn(const std::string& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const std::string name = entry.path().filename();
+    if (name.ends_with(".pack")) names.push_back(name);
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+inline size_t TemporaryFilesIn(const std::string& folder) {
+  size_t count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    count += entry.path().filename().string().starts_with(".tmp-") ? 1 : 0;
+  }
+  return count;
 }
 
 // Processes that begin together. The calling process must have one thread only while it forks.

@@ -4,10 +4,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <mutex>
-#include <set>
 
 #include "store/pack/pack_store.h"
 #include "store/testing.h"
@@ -18,17 +18,10 @@ namespace {
 using test::KeysOf;
 using test::MakeBlobs;
 using test::Ok;
+using test::PacksIn;
 using test::TempFolder;
 
-using Names = std::set<std::string>;
-
-Names PacksIn(const std::string& folder) {
-  Names names;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    if (entry.path().extension() == ".pack") names.insert(entry.path().filename());
-  }
-  return names;
-}
+using Names = std::vector<std::string>;
 
 class SyncedFolders {
  public:
@@ -73,7 +66,8 @@ TEST(PackSyncTest, MergedPackIsDurableBeforeTheOldOnesGo) {
   ASSERT_TRUE(Ok((*store)->Maintain()));
   Names both = PacksIn(folder.path());
   ASSERT_EQ(both.size(), 1u);
-  both.insert(old.begin(), old.end());
+  both.insert(both.end(), old.begin(), old.end());
+  std::sort(both.begin(), both.end());
   EXPECT_EQ(SyncedFolders::Get().In(folder.path()), both);
 }
 
