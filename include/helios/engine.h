@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "helios/capture_report.h"
+#include "helios/health_report.h"
 #include "helios/ids.h"
 #include "helios/object_store.h"
 #include "helios/progress.h"
@@ -170,6 +171,9 @@ class Engine {
  public:
   // Errors: kNoStore, kUnsupported (unknown format or backend, named).
   static Result<std::unique_ptr<Engine>> Open(EngineOptions options);
+  // Looks at the store's structures and at where the workspace stands: not at every content, and
+  // without repairing anything. What is wrong is in the report, an error only kNoStore.
+  static Result<HealthReport> CheckHealth(const EngineOptions& options, const Workspace& workspace);
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;

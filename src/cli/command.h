@@ -25,13 +25,15 @@ class Session {
   std::string git = "exclude";
   unsigned threads = 0;
   Output output;
-  std::string store_rule;  // filled by OpenEngine
+  std::string store_path;  // filled with the options of the engine
+  std::string store_rule;
 
   // The chosen command; set while parsing.
   std::function<int()> run;
 
   // `create_with`: the backend with which a store is created where there is none; empty to refuse.
   Result<std::unique_ptr<Engine>> OpenEngine(const std::string& create_with);
+  Result<EngineOptions> MakeEngineOptions(const std::string& create_with);
   Workspace MakeWorkspace() const;
 
  private:
@@ -50,6 +52,7 @@ void AddDiffCommand(CLI::App* app, Session* session);
 void AddMaterializeCommand(CLI::App* app, Session* session);
 void AddTagCommand(CLI::App* app, Session* session);
 void AddStatsCommand(CLI::App* app, Session* session);
+void AddDoctorCommand(CLI::App* app, Session* session);
 
 // Options that several commands share.
 void AddCommonOptions(CLI::App* command, Session* session);

@@ -17,9 +17,8 @@ namespace {
 constexpr char kFooter[] =
     "Ids: blake3:<64 hex>, any unique prefix of at least 4 digits, a tag, @ (where this folder\n"
     "stands), and ~N behind any of them (N commits before). The store: --store, HELIOS_STORE_DIR,\n"
-    "the nearest .helios at or above the folder, else .helios in the folder. Output is JSON "
-    "unless\n"
-    "it goes to a terminal.\n"
+    "the nearest .helios at or above the folder, else .helios in the folder.\n"
+    "Output is JSON unless it goes to a terminal.\n"
     "Try: helios COMMAND --help";
 
 void PrintVersion() { std::puts("helios " HELIOS_VERSION); }
@@ -81,6 +80,7 @@ int Main(int argc, char** argv) {
   AddMaterializeCommand(&app, &session);
   AddTagCommand(&app, &session);
   AddStatsCommand(&app, &session);
+  AddDoctorCommand(&app, &session);
   app.add_subcommand("version", "Print the version")->callback([&session] {
     session.run = [] {
       PrintVersion();

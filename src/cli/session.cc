@@ -71,9 +71,10 @@ Workspace Session::MakeWorkspace() const {
   return workspace;
 }
 
-Result<std::unique_ptr<Engine>> Session::OpenEngine(const std::string& create_with) {
+Result<EngineOptions> Session::MakeEngineOptions(const std::string& create_with) {
   HELIOS_TRY_ASSIGN(const StoreLocation location,
                     LocateStore(store, Environment("HELIOS_STORE_DIR"), work));
+  store_path = location.path;
   store_rule = location.rule;
   EngineOptions options;
   options.store = location.path;
@@ -90,6 +91,11 @@ Result<std::unique_ptr<Engine>> Session::OpenEngine(const std::string& create_wi
   if (!output.quiet && ::isatty(STDERR_FILENO) != 0) {
     display_ = std::make_shared<ProgressDisplay>(&progress_);
   }
+  return options;
+}
+
+Result<std::unique_ptr<Engine>> Session::OpenEngine(const std::string& create_with) {
+  HELIOS_TRY_ASSIGN(EngineOptions options, MakeEngineOptions(create_with));
   return Engine::Open(std::move(options));
 }
 

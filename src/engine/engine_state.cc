@@ -142,10 +142,13 @@ IndexHeader Engine::State::ExpectedIndex(const OpenWorkspace& workspace,
   return header;
 }
 
+std::string Engine::State::IndexPath(const OpenWorkspace& workspace) const {
+  return paths.Workspaces() + "/" + workspace.key + "/" + kIndexFile;
+}
+
 std::optional<StatIndex> Engine::State::LoadIndex(const OpenWorkspace& workspace,
                                                   const Workspace& request) const {
-  return StatIndex::Load(paths.Workspaces() + "/" + workspace.key + "/" + kIndexFile,
-                         ExpectedIndex(workspace, request));
+  return StatIndex::Load(IndexPath(workspace), ExpectedIndex(workspace, request));
 }
 
 void Engine::State::SaveIndex(const OpenWorkspace& workspace, const Workspace& request,

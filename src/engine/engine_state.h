@@ -52,6 +52,7 @@ class Engine::State {
   // Scans with the workspace's stat index. `index` must outlive the result.
   Result<std::unique_ptr<ScanResult>> Scan(const OpenWorkspace& workspace, const Workspace& request,
                                            const std::optional<StatIndex>& index, ObjectSink sink);
+  std::string IndexPath(const OpenWorkspace& workspace) const;
   std::optional<StatIndex> LoadIndex(const OpenWorkspace& workspace,
                                      const Workspace& request) const;
   // Best effort: the index is a cache.
