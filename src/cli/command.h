@@ -4,7 +4,9 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cli/output.h"
@@ -16,14 +18,17 @@ class App;
 
 namespace helios::cli {
 
-// The options that every command takes, and what running a command needs.
+// The options that every command takes, and what running a command needs. They may stand before the
+// command and behind it; what stands behind it is read later, and so wins.
 class Session {
  public:
+  std::vector<std::string> folders;  // -C, each relative to the one before
   std::string work = ".";
   std::string store;           // --store
   std::string workspace_name;  // --workspace
   std::string git = "exclude";
   unsigned threads = 0;
+  std::string color = "auto";
   Output output;
   std::string store_path;  // filled with the options of the engine
   std::string store_rule;
@@ -57,10 +62,17 @@ void AddDoctorCommand(CLI::App* app, Session* session);
 // Options that several commands share.
 void AddCommonOptions(CLI::App* command, Session* session);
 void AddGitOption(CLI::App* command, Session* session);
+void AddLabelOption(CLI::App* command, std::vector<std::string>* labels);
 void AddSelectionOptions(CLI::App* command, Selection* selection);
-// "a" and "--id a" are the same; giving both or neither is an error.
-Result<std::string> OneId(const std::string& option, std::vector<std::string>* positional,
-                          std::string_view what);
+// An option whose value, if it is given, is not empty.
+void AddValueOption(CLI::App* command, const std::string& name, const std::string& type,
+                    std::optional<std::string>* value, const std::string& description);
+void AddPositionals(CLI::App* command, const std::string& name, std::vector<std::string>* values,
+                    const std::string& description);
+// "--id a", or else the first positional argument, which it takes away. Errors: kInvalidArgument
+// if there is neither, or it is empty.
+Result<std::string> OneId(const std::optional<std::string>& option,
+                          std::vector<std::string>* positional, std::string_view what);
 
 }  // namespace helios::cli
 

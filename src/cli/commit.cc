@@ -112,9 +112,7 @@ void AddCommitCommand(CLI::App* app, Session* session) {
   AddCommonOptions(command, session);
   AddGitOption(command, session);
   command->add_option("-m,--message", options->message, "Why, for the record")->type_name("TEXT");
-  command->add_option("-l,--label", options->labels, "KEY=VALUE for the record (may be repeated)")
-      ->type_name("KEY=VALUE")
-      ->allow_extra_args(false);
+  AddLabelOption(command, &options->labels);
   command->add_flag("--id-only", options->id_only, "Print the bare snapshot id");
   command->add_option("--backend", options->backend, "What a new store is made of")
       ->type_name("NAME");

@@ -7,7 +7,7 @@ namespace helios::cli {
 namespace {
 
 struct Options {
-  std::string from;
+  std::optional<std::string> from;
   std::optional<std::string> to;
   std::vector<std::string> positional;
   Selection selection;
@@ -76,10 +76,10 @@ int Run(Session& session, Options& options) {
   request.from = *from;
   // One id alone is compared with where the folder stands.
   request.to = "@";
-  if (options.to) {
-    request.to = *options.to;
-  } else if (!options.positional.empty()) {
-    request.to = *OneId("", &options.positional, "");
+  if (options.to || !options.positional.empty()) {
+    Result<std::string> to = OneId(options.to, &options.positional, "the id to compare with");
+    if (!to) return output.Fail(to.error());
+    request.to = *to;
   }
   request.workspace = session.MakeWorkspace();
   request.selection = options.selection;
@@ -107,10 +107,10 @@ void AddDiffCommand(CLI::App* app, Session* session) {
   auto options = std::make_shared<Options>();
   AddCommonOptions(command, session);
   AddSelectionOptions(command, &options->selection);
-  command->add_option("--from", options->from, "The earlier snapshot")->type_name("ID");
-  command->add_option("--to", options->to, "The later one (default: @)")->type_name("ID");
-  command->add_option("IDS", options->positional,
-                      "The two snapshots, then paths to restrict it to");
+  AddValueOption(command, "--from", "ID", &options->from, "The earlier snapshot");
+  AddValueOption(command, "--to", "ID", &options->to, "The later one (default: @)");
+  AddPositionals(command, "IDS", &options->positional,
+                 "The two snapshots, then paths to restrict it to");
   command->add_flag("--exit-code", options->exit_code, "Exit with 1 if there are differences");
   command->add_flag("-z", options->nul, "Letter and raw path, each ended by NUL");
   command->footer(

@@ -1,4 +1,5 @@
 // helios: the command line over the engine.
+#include <fcntl.h>
 #include <malloc.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -8,6 +9,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <sstream>
+#include <string_view>
 
 #include "cli/command.h"
 
@@ -19,9 +22,12 @@ constexpr char kFooter[] =
     "stands), and ~N behind any of them (N commits before). The store: --store, HELIOS_STORE_DIR,\n"
     "the nearest .helios at or above the folder, else .helios in the folder.\n"
     "Output is JSON unless it goes to a terminal.\n"
+    "The options above may also stand behind the command; what stands there wins.\n"
     "Try: helios COMMAND --help";
 
-void PrintVersion() { std::puts("helios " HELIOS_VERSION); }
+constexpr char kVersionLine[] = "helios " HELIOS_VERSION;
+
+void PrintVersion() { std::puts(kVersionLine); }
 
 // Deep trees hold a descriptor open for every level: take what the system allows an ordinary user.
 void RaiseDescriptorLimit() {
@@ -38,70 +44,112 @@ void KeepFreedMemory() {
   (void)::mallopt(M_TRIM_THRESHOLD, 64 << 20);
 }
 
-bool WantsColor() {
+bool WantsColor(const std::string& when) {
+  if (when != "auto") return when == "always";
   const char* no_color = std::getenv("NO_COLOR");
   return ::isatty(STDOUT_FILENO) != 0 && (no_color == nullptr || *no_color == '\0');
 }
 
+// A file that is opened where standard output was closed would take what is printed: a pack, say.
+// What stands in its place refuses writes, so that a result that nobody could read is an error.
+void OccupyStandardDescriptors() {
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(fd, F_GETFD) >= 0 || errno != EBADF) continue;
+    // The lowest free descriptor is `fd`. Without one for lack of /dev/null there is no help.
+    (void)::open("/dev/null", fd == STDERR_FILENO ? O_WRONLY : O_RDONLY);
+  }
+}
+
+// The exit code: that of the command, unless what it printed was lost.
+int Finish(const Output& output, int code) {
+  errno = 0;
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
+  return output.Fail(Error::FromErrno(errno == 0 ? EIO : errno, "write", "standard output"));
+}
+
 int ReportParseError(const CLI::App& app, const CLI::ParseError& error, const Output& output) {
   // Help and its kin are asked for, not errors.
-  if (error.get_exit_code() == 0) return app.exit(error);
-  output.Fail(Error(ErrorCode::kInvalidArgument,
-                    std::string(error.what()) + " (helios --help tells more)"));
+  if (error.get_exit_code() == 0) {
+    std::ostringstream text;
+    app.exit(error, text, text);
+    output.PrintText(text.str());
+    return Finish(output, kExitSuccess);
+  }
+  std::string message = error.what();
+  if (error.get_name() == "RequiredError") {  // the command is all that is ever required
+    const std::vector<std::string> rest = app.remaining();
+    message = rest.empty() ? "name a command" : "unknown command: " + rest.front();
+  }
+  output.Fail(Error(ErrorCode::kInvalidArgument, message + " (helios --help tells more)"));
   return kExitUsage;
 }
 
-int Main(int argc, char** argv) {
-  if (argc == 2 && (std::strcmp(argv[1], "version") == 0 ||
-                    std::strcmp(argv[1], "--version") == 0 || std::strcmp(argv[1], "-v") == 0)) {
-    PrintVersion();
-    return kExitSuccess;
+// For "--id=" CLI11 would take the next argument. In a script it comes of an unset variable.
+const char* FindOptionWithoutValue(int argc, char** argv) {
+  for (int i = 1; i < argc && std::strcmp(argv[i], "--") != 0; ++i) {
+    const std::string_view argument = argv[i];
+    if (argument.starts_with("--") && argument.find('=') == argument.size() - 1) return argv[i];
   }
-  Session session;
-  session.output.json = ::isatty(STDOUT_FILENO) == 0;
-  session.output.color = WantsColor();
-  CLI::App app("Snapshots of folders: take them, compare them, give them back.", "helios");
-  app.require_subcommand(1);
-  app.footer(kFooter);
-  std::string folder;
-  app.add_option("-C", folder, "Go to this folder first")->type_name("DIR");
-  app.add_flag_callback(
-      "-v,--version",
-      [&session] {
-        session.run = [] {
-          PrintVersion();
-          return 0;
-        };
-      },
-      "Print the version");
-  AddCommitCommand(&app, &session);
-  AddRestoreCommand(&app, &session);
-  AddDiffCommand(&app, &session);
-  AddMaterializeCommand(&app, &session);
-  AddTagCommand(&app, &session);
-  AddStatsCommand(&app, &session);
-  AddDoctorCommand(&app, &session);
-  app.add_subcommand("version", "Print the version")->callback([&session] {
-    session.run = [] {
+  return nullptr;
+}
+
+void AddCommands(CLI::App* app, Session* session) {
+  app->require_subcommand(1);
+  app->footer(kFooter);
+  app->set_version_flag("-v,--version", kVersionLine, "Print the version");
+  AddCommonOptions(app, session);
+  AddCommitCommand(app, session);
+  AddRestoreCommand(app, session);
+  AddDiffCommand(app, session);
+  AddMaterializeCommand(app, session);
+  AddTagCommand(app, session);
+  AddStatsCommand(app, session);
+  AddDoctorCommand(app, session);
+  CLI::App* version = app->add_subcommand("version", "Print the version");
+  AddCommonOptions(version, session);
+  version->callback([session] {
+    session->run = [] {
       PrintVersion();
       return 0;
     };
   });
+}
+
+Result<void> GoToFolders(const std::vector<std::string>& folders) {
+  for (const std::string& folder : folders) {
+    if (::chdir(folder.c_str()) != 0) return Error::FromErrno(errno, "go to", folder);
+  }
+  return {};
+}
+
+int Main(int argc, char** argv) {
+  OccupyStandardDescriptors();
+  Session session;
+  Output& output = session.output;
+  output.json = ::isatty(STDOUT_FILENO) == 0;
+  if (argc == 2 && (std::strcmp(argv[1], "version") == 0 ||
+                    std::strcmp(argv[1], "--version") == 0 || std::strcmp(argv[1], "-v") == 0)) {
+    PrintVersion();
+    return Finish(output, kExitSuccess);
+  }
+  if (const char* option = FindOptionWithoutValue(argc, argv)) {
+    return output.Fail(
+        Error(ErrorCode::kInvalidArgument, std::string(option) + " stands without a value"));
+  }
+  CLI::App app("Snapshots of folders: take them, compare them, give them back.", "helios");
+  AddCommands(&app, &session);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return ReportParseError(app, error, session.output);
+    return ReportParseError(app, error, output);
   }
-  if (!folder.empty() && ::chdir(folder.c_str()) != 0) {
-    return session.output.Fail(Error::FromErrno(errno, "go to", folder));
+  output.color = WantsColor(session.color);
+  if (const Result<void> went = GoToFolders(session.folders); !went) {
+    return output.Fail(went.error());
   }
   RaiseDescriptorLimit();
   KeepFreedMemory();
-  const int code = session.run();
-  if (std::fflush(stdout) != 0) {
-    return session.output.Fail(Error::FromErrno(errno, "write", "standard output"));
-  }
-  return code;
+  return Finish(output, session.run());
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <optional>
 
 #include "cli/command.h"
 
@@ -6,8 +7,8 @@ namespace helios::cli {
 namespace {
 
 struct Options {
-  std::string id;
-  std::string out;
+  std::optional<std::string> id;
+  std::optional<std::string> out;
   std::vector<std::string> positional;
   Selection selection;
 };
@@ -54,11 +55,11 @@ void AddMaterializeCommand(CLI::App* app, Session* session) {
   auto options = std::make_shared<Options>();
   AddCommonOptions(command, session);
   AddSelectionOptions(command, &options->selection);
-  command->add_option("--id", options->id, "The snapshot")->type_name("ID");
-  command->add_option("-o,--out", options->out, "The folder to write into, made if need be")
-      ->type_name("DIR");
-  command->add_option("ID_OUT", options->positional,
-                      "The snapshot and the folder, then paths to restrict it to");
+  AddValueOption(command, "--id", "ID", &options->id, "The snapshot");
+  AddValueOption(command, "-o,--out", "DIR", &options->out,
+                 "The folder to write into, made if need be");
+  AddPositionals(command, "ID_OUT", &options->positional,
+                 "The snapshot and the folder, then paths to restrict it to");
   command->footer(
       "Examples:\n"
       "  helios materialize --id ID --out /tmp/copy\n"

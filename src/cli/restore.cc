@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <optional>
 
 #include "cli/command.h"
 
@@ -6,13 +7,13 @@ namespace helios::cli {
 namespace {
 
 struct Options {
-  std::string id;
+  std::optional<std::string> id;
   std::vector<std::string> positional;
   RestoreRequest request;
 };
 
 Json ToJson(const RestoreReport& report, const Options& options) {
-  Json json = {{"restored", options.id},
+  Json json = {{"restored", options.request.id},
                {"snapshot_id", FormatId(report.snapshot)},
                {"record_id", FormatId(report.record)},
                {"dry_run", options.request.dry_run},
@@ -44,7 +45,6 @@ int Run(Session& session, Options& options) {
   const Output& output = session.output;
   Result<std::string> id = OneId(options.id, &options.positional, "the id to restore");
   if (!id) return output.Fail(id.error());
-  options.id = *id;
   RestoreRequest& request = options.request;
   request.id = *id;
   request.workspace = session.MakeWorkspace();
@@ -73,8 +73,8 @@ void AddRestoreCommand(CLI::App* app, Session* session) {
   AddCommonOptions(command, session);
   AddGitOption(command, session);
   AddSelectionOptions(command, &options->request.selection);
-  command->add_option("--id", options->id, "The snapshot")->type_name("ID");
-  command->add_option("ID", options->positional, "The snapshot, then paths to restrict it to");
+  AddValueOption(command, "--id", "ID", &options->id, "The snapshot");
+  AddPositionals(command, "ID", &options->positional, "The snapshot, then paths to restrict it to");
   command->add_flag("--force", options->request.force,
                     "Overwrite and delete even what no snapshot holds");
   command->add_flag("--delete-untracked", options->request.delete_untracked,

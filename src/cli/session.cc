@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <cstdlib>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "cli/command.h"
@@ -99,31 +100,65 @@ Result<std::unique_ptr<Engine>> Session::OpenEngine(const std::string& create_wi
   return Engine::Open(std::move(options));
 }
 
+namespace {
+
+// What an unset variable of a script leaves of an argument is never what was meant.
+std::string RefuseEmpty(const std::string& value) {
+  return value.empty() ? "its value is empty" : std::string();
+}
+
+// CLI11 takes "{}" for an empty list and "[a,b]" for a list of two: patterns are neither. So lists
+// are taken as they stand, one value each time.
+CLI::Option* AddList(CLI::App* command, const std::string& name, std::vector<std::string>* values,
+                     const std::string& description) {
+  return command
+      ->add_option(name, CLI::callback_t([values](const CLI::results_t& given) {
+                     values->insert(values->end(), given.begin(), given.end());
+                     return true;
+                   }),
+                   description)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
+
+void AddOutputOptions(CLI::App* command, Session* session) {
+  command->add_flag("-q,--quiet", session->output.quiet, "No progress and no warnings");
+  // At once, so that an error further on is written as was asked for.
+  CLI::Option* json = command
+                          ->add_flag_callback(
+                              "--json", [session] { session->output.json = true; }, "Print JSON")
+                          ->trigger_on_parse();
+  command
+      ->add_flag_callback(
+          "--text", [session] { session->output.json = false; }, "Print text for people")
+      ->trigger_on_parse()
+      ->excludes(json);
+  command->add_option("--color", session->color, "always, never or auto (the default)")
+      ->type_name("WHEN")
+      ->check(CLI::IsMember({"always", "never", "auto"}));
+}
+
+}  // namespace
+
 void AddCommonOptions(CLI::App* command, Session* session) {
+  AddList(command, "-C", &session->folders,
+          "Go to this folder first (repeated: each from the one before)")
+      ->type_name("DIR")
+      ->check(RefuseEmpty);
   command->add_option("-w,--work", session->work, "The folder to work on (default: this one)")
-      ->type_name("DIR");
-  command->add_option("--store", session->store, "The store to use")->type_name("DIR");
+      ->type_name("DIR")
+      ->check(RefuseEmpty);
+  command->add_option("--store", session->store, "The store to use")
+      ->type_name("DIR")
+      ->check(RefuseEmpty);
   command
       ->add_option("--workspace", session->workspace_name,
                    "Know the folder by this name instead of its path")
-      ->type_name("NAME");
+      ->type_name("NAME")
+      ->check(RefuseEmpty);
   command->add_option("-j", session->threads, "Number of threads (default: one per processor)")
       ->type_name("N")
       ->check(CLI::Range(1u, 256u));
-  command->add_flag("-q,--quiet", session->output.quiet, "No progress and no warnings");
-  command->add_flag_callback(
-      "--json", [session] { session->output.json = true; }, "Print JSON");
-  command->add_flag_callback(
-      "--text", [session] { session->output.json = false; }, "Print text for people");
-  command
-      ->add_option_function<std::string>(
-          "--color",
-          [session](const std::string& when) {
-            if (when != "auto") session->output.color = when == "always";
-          },
-          "always, never or auto")
-      ->type_name("WHEN")
-      ->check(CLI::IsMember({"always", "never", "auto"}));
+  AddOutputOptions(command, session);
 }
 
 void AddGitOption(CLI::App* command, Session* session) {
@@ -133,27 +168,46 @@ void AddGitOption(CLI::App* command, Session* session) {
       ->check(CLI::IsMember({"include", "exclude"}));
 }
 
-void AddSelectionOptions(CLI::App* command, Selection* selection) {
-  command
-      ->add_option("-i,--include", selection->includes,
-                   "Only paths that match this gitignore pattern (may be repeated)")
-      ->type_name("GLOB")
-      ->allow_extra_args(false);
-  command
-      ->add_option("-x,--exclude", selection->excludes,
-                   "No paths that match this gitignore pattern (may be repeated; wins)")
-      ->type_name("GLOB")
-      ->allow_extra_args(false);
+void AddLabelOption(CLI::App* command, std::vector<std::string>* labels) {
+  AddList(command, "-l,--label", labels, "KEY=VALUE for the record (may be repeated)")
+      ->type_name("KEY=VALUE");
 }
 
-Result<std::string> OneId(const std::string& option, std::vector<std::string>* positional,
-                          std::string_view what) {
-  if (!option.empty()) return option;
+void AddSelectionOptions(CLI::App* command, Selection* selection) {
+  AddList(command, "-i,--include", &selection->includes,
+          "Only paths that match this gitignore pattern (may be repeated)")
+      ->type_name("GLOB");
+  AddList(command, "-x,--exclude", &selection->excludes,
+          "No paths that match this gitignore pattern (may be repeated; wins)")
+      ->type_name("GLOB");
+}
+
+void AddValueOption(CLI::App* command, const std::string& name, const std::string& type,
+                    std::optional<std::string>* value, const std::string& description) {
+  command
+      ->add_option_function<std::string>(
+          name, [value](const std::string& given) { *value = given; }, description)
+      ->type_name(type)
+      ->check(RefuseEmpty);
+}
+
+void AddPositionals(CLI::App* command, const std::string& name, std::vector<std::string>* values,
+                    const std::string& description) {
+  // Until a positional has as many values as it "expects", CLI11 gives it more; the other way to
+  // many values would turn lists on again. Nothing asks for the full number.
+  constexpr int kPositionalsMax = 1 << 20;
+  AddList(command, name, values, description)->expected(kPositionalsMax)->option_text("...");
+}
+
+Result<std::string> OneId(const std::optional<std::string>& option,
+                          std::vector<std::string>* positional, std::string_view what) {
+  if (option) return *option;
   if (positional->empty()) {
     return Error(ErrorCode::kInvalidArgument, "missing " + std::string(what));
   }
   std::string first = std::move(positional->front());
   positional->erase(positional->begin());
+  if (first.empty()) return Error(ErrorCode::kInvalidArgument, "empty: " + std::string(what));
   return first;
 }
 
