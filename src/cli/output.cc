@@ -74,8 +74,26 @@ std::string_view CodeName(ErrorCode code) {
   return "failed";
 }
 
+// JSON lets DEL and the control characters U+0080 to U+009F stand as they are; a terminal obeys
+// them.
 std::string Dump(const Json& value) {
-  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  const std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  std::string escaped;
+  escaped.reserve(text.size());
+  for (size_t i = 0; i < text.size(); ++i) {
+    auto byte = static_cast<unsigned char>(text[i]);
+    // Well-formed UTF-8: after c2 there is another byte.
+    const bool is_c1 = byte == 0xc2 && static_cast<unsigned char>(text[i + 1]) < 0xa0;
+    if (byte != 0x7f && !is_c1) {
+      escaped.push_back(text[i]);
+      continue;
+    }
+    if (is_c1) byte = static_cast<unsigned char>(text[++i]);
+    char escape[8];
+    std::snprintf(escape, sizeof(escape), "\\u%04x", byte);
+    escaped.append(escape);
+  }
+  return escaped;
 }
 
 }  // namespace

@@ -85,7 +85,7 @@ Result<EngineOptions> Session::MakeEngineOptions(const std::string& create_with)
   options.progress = &progress_;
   if (const std::string debug = Environment("HELIOS_DEBUG"); !debug.empty() && debug != "0") {
     options.debug = [](const std::string& line) {
-      std::fprintf(stderr, "helios: debug: %s\n", line.c_str());
+      std::fprintf(stderr, "helios: debug: %s\n", QuoteMessage(line).c_str());
     };
     options.debug("store " + location.path + " (" + location.rule + ")");
   }

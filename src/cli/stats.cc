@@ -48,17 +48,18 @@ Json ToJson(const StatisticsReport& report, const Session& session) {
                 {"items", report.l1_items},
                 {"misses", report.all[Counter::kL1Misses]},
                 {"size", report.l1_bytes}};
-  json["store"] = {{"path", report.store},
-                   {"rule", session.store_rule},
-                   {"backend", report.backend},
-                   {"objects", totals.objects},
-                   {"bytes", totals.bytes},
-                   {"bytes_on_disk", totals.bytes_on_disk},
-                   {"packs", totals.packs},
-                   {"compression_ratio", Ratio(totals.bytes, totals.bytes_on_disk)},
-                   {"dedup_ratio", Ratio(put, report.all[Counter::kNewBytes])},
-                   {"snapshots", report.snapshots},
-                   {"operations", report.operations}};
+  Json& store = json["store"] = Json::object();
+  AddPath(&store, "path", report.store);
+  AddPath(&store, "rule", session.store_rule);
+  store.update({{"backend", report.backend},
+                {"objects", totals.objects},
+                {"bytes", totals.bytes},
+                {"bytes_on_disk", totals.bytes_on_disk},
+                {"packs", totals.packs},
+                {"compression_ratio", Ratio(totals.bytes, totals.bytes_on_disk)},
+                {"dedup_ratio", Ratio(put, report.all[Counter::kNewBytes])},
+                {"snapshots", report.snapshots},
+                {"operations", report.operations}});
   json["scope"] = {{"counters", "all processes that used the store"},
                    {"l1.items", "this process"},
                    {"l1.size", "this process"},
@@ -68,8 +69,8 @@ Json ToJson(const StatisticsReport& report, const Session& session) {
 
 void PrintForPeople(const Output& output, const StatisticsReport& report, const Session& session) {
   const StoreTotals& totals = report.totals;
-  output.PrintText("store " + report.store + " (" + session.store_rule + ", " + report.backend +
-                   ")\n  " + Count(report.snapshots, "snapshot") + ", " +
+  output.PrintText("store " + QuoteName(report.store) + " (" + QuoteName(session.store_rule) +
+                   ", " + report.backend + ")\n  " + Count(report.snapshots, "snapshot") + ", " +
                    Count(totals.objects, "object") + ", " + FormatBytes(totals.bytes) + " in " +
                    FormatBytes(totals.bytes_on_disk) + " on disk, " + Count(totals.packs, "pack") +
                    "\n");
