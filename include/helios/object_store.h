@@ -91,6 +91,10 @@ class ObjectStore {
   virtual Result<uint64_t> Generation() = 0;
 
   virtual Result<StoreTotals> Totals() = 0;
+
+  // What is damaged of the structures that lead to the objects (indexes, tables): one error for
+  // each thing that is, none if all is whole. Reads no contents and changes nothing.
+  virtual Result<std::vector<Error>> Check() { return std::vector<Error>(); }
 };
 
 // How a backend comes into being. `folder` is the backend's own folder inside the store root.

@@ -526,6 +526,24 @@ TEST_P(StoreConformance, TotalsAddUp) {
   EXPECT_EQ(totals->bytes, 100u * 200);
 }
 
+TEST_P(StoreConformance, CheckFindsNothingInAWholeStore) {
+  const auto expect_whole = [&] {
+    const Result<std::vector<Error>> damage = store_->Check();
+    ASSERT_TRUE(Ok(damage));
+    EXPECT_TRUE(damage->empty()) << ::testing::PrintToString(*damage);
+  };
+  expect_whole();
+  for (uint64_t batch = 0; batch < 20; ++batch) {
+    ASSERT_TRUE(Ok(store_->PutMany(MakeBlobs(5, batch))));
+  }
+  expect_whole();
+  ASSERT_TRUE(Ok(store_->Maintain()));
+  expect_whole();
+  ASSERT_TRUE(Ok(store_->Delete(KeysOf(MakeBlobs(5, 3)))));
+  expect_whole();
+  ASSERT_TRUE(Ok(ExpectHoldsAll(*store_, MakeBlobs(5, 4))));
+}
+
 TEST_P(StoreConformance, SameDigestOfTwoKindsAreTwoObjects) {
   const Object blob = MakeBlob("a blob");
   const ObjectKey tree_key(ObjectKind::kTree, blob.key.digest);

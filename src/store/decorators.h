@@ -31,6 +31,7 @@ class ForwardingStore : public ObjectStore {
   Result<void> Delete(std::span<const ObjectKey> keys) override { return inner_->Delete(keys); }
   Result<uint64_t> Generation() override { return inner_->Generation(); }
   Result<StoreTotals> Totals() override { return inner_->Totals(); }
+  Result<std::vector<Error>> Check() override { return inner_->Check(); }
 
  protected:
   ObjectStore& inner() { return *inner_; }

@@ -422,6 +422,30 @@ TEST_F(TinyPackTest, NoFlippedByteGivesWrongBytes) {
   }
 }
 
+TEST_F(TinyPackTest, CheckFindsEveryFlippedByteOfTheIndex) {
+  const std::unique_ptr<ObjectStore> store = OpenPacks(folder_.path());
+  for (size_t at = Anatomy(file_).frames_at; at < file_.size(); ++at) {
+    Bytes damaged = file_;
+    damaged[at] = static_cast<char>(damaged[at] ^ 0x10);
+    WriteWholeFile(folder_ / name_, damaged);
+    // A store that was opened before sees it as well.
+    const Result<std::vector<Error>> damage = store->Check();
+    ASSERT_TRUE(Ok(damage));
+    ASSERT_EQ(damage->size(), 1u) << at;
+    EXPECT_EQ(damage->front().code(), ErrorCode::kCorrupt) << at;
+    EXPECT_NE(damage->front().message().find(name_), std::string::npos) << at;
+  }
+}
+
+TEST_F(TinyPackTest, CheckNamesEveryDamagedPack) {
+  ASSERT_TRUE(Ok(OpenPacks(folder_.path())->PutMany(MakeBlobs(3, 99))));
+  WriteWholeFile(folder_ / "garbage.pack", "garbage");
+  WriteWholeFile(folder_ / name_, file_.substr(0, file_.size() - 1));
+  const Result<std::vector<Error>> damage = OpenPacks(folder_.path())->Check();
+  ASSERT_TRUE(Ok(damage));
+  EXPECT_EQ(damage->size(), 2u);
+}
+
 TEST_F(TinyPackTest, NoTruncationGivesWrongBytes) {
   for (size_t size = 0; size < file_.size(); ++size) {
     ExpectNothingWrong(file_.substr(0, size), "length " + std::to_string(size));

@@ -407,6 +407,28 @@ Result<StoreTotals> PackStore::Totals() {
   return totals;
 }
 
+Result<std::vector<Error>> PackStore::Check() {
+  std::vector<Error> damage;
+  HELIOS_TRY_ASSIGN(const std::vector<std::string> names, PackNames());
+  for (const std::string& name : names) {
+    // Opened anew: what was read before proves nothing about the file as it is.
+    Result<PackPointer> pack = PackReader::Open(folder_, name);
+    if (!pack && pack.error().os_error() == ENOENT) continue;  // merged meanwhile
+    std::optional<Error> error;
+    if (!pack) {
+      error = std::move(pack).error();
+    } else if (auto entries = (*pack)->ReadEntries(); !entries) {
+      error = std::move(entries).error();
+    }
+    if (!error) continue;
+    if (error->code() != ErrorCode::kCorrupt && error->code() != ErrorCode::kUnsupported) {
+      return *std::move(error);
+    }
+    damage.push_back(*std::move(error));
+  }
+  return damage;
+}
+
 Result<void> PackStore::Maintain() {
   RemoveAbandonedFiles(folder_);
   HELIOS_TRY_ASSIGN(const ListingPointer known, OwnListing());

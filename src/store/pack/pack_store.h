@@ -36,6 +36,7 @@ class PackStore : public ObjectStore {
   Result<void> Delete(std::span<const ObjectKey> keys) override;
   Result<uint64_t> Generation() override;
   Result<StoreTotals> Totals() override;
+  Result<std::vector<Error>> Check() override;
 
  private:
   using PackPointer = std::shared_ptr<PackReader>;
