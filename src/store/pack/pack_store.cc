@@ -412,18 +412,15 @@ Result<std::vector<Error>> PackStore::Check() {
   HELIOS_TRY_ASSIGN(const std::vector<std::string> names, PackNames());
   for (const std::string& name : names) {
     // Opened anew: what was read before proves nothing about the file as it is.
-    Result<PackPointer> pack = PackReader::Open(folder_, name);
-    if (!pack && pack.error().os_error() == ENOENT) continue;  // merged meanwhile
+    const Result<PackPointer> pack = PackReader::Open(folder_, name, files_);
     std::optional<Error> error;
     if (!pack) {
-      error = std::move(pack).error();
-    } else if (auto entries = (*pack)->ReadEntries(); !entries) {
-      error = std::move(entries).error();
+      error = pack.error();
+    } else if (const auto entries = (*pack)->ReadEntries(); !entries) {
+      error = entries.error();
     }
-    if (!error) continue;
-    if (error->code() != ErrorCode::kCorrupt && error->code() != ErrorCode::kUnsupported) {
-      return *std::move(error);
-    }
+    if (!error || IsGone(*error)) continue;  // merged meanwhile
+    if (!IsOfOnePack(*error)) return *std::move(error);
     damage.push_back(*std::move(error));
   }
   return damage;
