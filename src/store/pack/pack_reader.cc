@@ -125,39 +125,45 @@ Result<void> PackReader::CheckTables() const {
 }
 
 Result<const std::vector<IndexEntry>*> PackReader::LoadBucket(uint32_t bucket) {
-  if (loaded_[bucket] == nullptr) {
-    const BucketRef& ref = buckets_[bucket];
-    auto entries = std::make_unique<std::vector<IndexEntry>>(ref.count);
-    const size_t size = ref.count * sizeof(IndexEntry);
-    const uint64_t offset = footer_.index_offset + frames_.size() * sizeof(FrameRef) +
-                            buckets_.size() * sizeof(BucketRef) +
-                            uint64_t{ref.first} * sizeof(IndexEntry);
-    HELIOS_TRY(Read(entries->data(), size, offset));
-    if (Checksum64({reinterpret_cast<const char*>(entries->data()), size}) != ref.check) {
-      return Damaged("the check of index bucket " + std::to_string(bucket) + " differs");
-    }
-    for (size_t i = 0; i < entries->size(); ++i) {
-      const IndexEntry& entry = (*entries)[i];
-      if (BucketOf(entry.id, footer_.bucket_bits) != bucket ||
-          (i > 0 && CompareEntries((*entries)[i - 1], entry) >= 0)) {
-        return Damaged("index bucket " + std::to_string(bucket) + " is not in order");
-      }
-      if (entry.frame >= frames_.size() || entry.offset > frames_[entry.frame].raw_length ||
-          entry.length > frames_[entry.frame].raw_length - entry.offset) {
-        return Damaged("an index entry lies outside of its frame");
-      }
-    }
-    loaded_[bucket] = std::move(entries);
+  {
+    MutexLock lock(mutex_);
+    if (loaded_[bucket] != nullptr) return loaded_[bucket].get();
   }
+  HELIOS_TRY_ASSIGN(auto entries, ReadBucket(bucket));
+  MutexLock lock(mutex_);
+  // Another thread may have been faster: theirs is in use already.
+  if (loaded_[bucket] == nullptr) loaded_[bucket] = std::move(entries);
   return loaded_[bucket].get();
 }
 
-Result<std::optional<Location>> PackReader::Find(const ObjectKey& key) {
-  const std::vector<IndexEntry>* entries = nullptr;
-  {
-    MutexLock lock(mutex_);
-    HELIOS_TRY_ASSIGN(entries, LoadBucket(BucketOf(key.digest.bytes.data(), footer_.bucket_bits)));
+Result<std::unique_ptr<std::vector<IndexEntry>>> PackReader::ReadBucket(uint32_t bucket) const {
+  const BucketRef& ref = buckets_[bucket];
+  auto entries = std::make_unique<std::vector<IndexEntry>>(ref.count);
+  const size_t size = ref.count * sizeof(IndexEntry);
+  const uint64_t offset = footer_.index_offset + frames_.size() * sizeof(FrameRef) +
+                          buckets_.size() * sizeof(BucketRef) +
+                          uint64_t{ref.first} * sizeof(IndexEntry);
+  HELIOS_TRY(Read(entries->data(), size, offset));
+  if (Checksum64({reinterpret_cast<const char*>(entries->data()), size}) != ref.check) {
+    return Damaged("the check of index bucket " + std::to_string(bucket) + " differs");
   }
+  for (size_t i = 0; i < entries->size(); ++i) {
+    const IndexEntry& entry = (*entries)[i];
+    if (BucketOf(entry.id, footer_.bucket_bits) != bucket ||
+        (i > 0 && CompareEntries((*entries)[i - 1], entry) >= 0)) {
+      return Damaged("index bucket " + std::to_string(bucket) + " is not in order");
+    }
+    if (entry.frame >= frames_.size() || entry.offset > frames_[entry.frame].raw_length ||
+        entry.length > frames_[entry.frame].raw_length - entry.offset) {
+      return Damaged("an index entry lies outside of its frame");
+    }
+  }
+  return entries;
+}
+
+Result<std::optional<Location>> PackReader::Find(const ObjectKey& key) {
+  HELIOS_TRY_ASSIGN(const std::vector<IndexEntry>* entries,
+                    LoadBucket(BucketOf(key.digest.bytes.data(), footer_.bucket_bits)));
   const auto before = [](const IndexEntry& entry, const ObjectKey& wanted) {
     const int order = std::memcmp(entry.id, wanted.digest.bytes.data(), sizeof(entry.id));
     return order != 0 ? order < 0 : entry.kind < static_cast<uint8_t>(wanted.kind);
@@ -199,11 +205,10 @@ Result<DecodedFrame> PackReader::ReadFrame(uint32_t frame) const {
   return decoded;
 }
 
-Result<std::vector<IndexEntry>> PackReader::ReadEntries() {
+Result<std::vector<IndexEntry>> PackReader::ReadEntries() const {
   std::vector<IndexEntry> all;
-  MutexLock lock(mutex_);
   for (uint32_t bucket = 0; bucket < buckets_.size(); ++bucket) {
-    HELIOS_TRY_ASSIGN(const std::vector<IndexEntry>* entries, LoadBucket(bucket));
+    HELIOS_TRY_ASSIGN(const auto entries, ReadBucket(bucket));
     all.insert(all.end(), entries->begin(), entries->end());
   }
   return all;

@@ -39,7 +39,7 @@ class PackReader {
   // The frame's bytes as they lie in the file; kCorrupt if its check does not hold.
   Result<Bytes> ReadRawFrame(uint32_t frame) const;
   // Every entry of the index, sorted by id.
-  Result<std::vector<IndexEntry>> ReadEntries();
+  Result<std::vector<IndexEntry>> ReadEntries() const;
 
   const std::string& name() const { return name_; }
   const std::string& path() const { return path_; }
@@ -59,7 +59,8 @@ class PackReader {
   Result<OpenFiles::File> File() const;
   Result<void> ReadTables();
   Result<void> CheckTables() const;
-  Result<const std::vector<IndexEntry>*> LoadBucket(uint32_t bucket) HELIOS_REQUIRES(mutex_);
+  Result<const std::vector<IndexEntry>*> LoadBucket(uint32_t bucket) HELIOS_EXCLUDES(mutex_);
+  Result<std::unique_ptr<std::vector<IndexEntry>>> ReadBucket(uint32_t bucket) const;
   Result<void> ReadFrameBytes(uint32_t frame, char* out) const;
   Result<void> Read(void* out, size_t size, uint64_t offset) const;
   Error Damaged(std::string_view reason) const;

@@ -174,7 +174,11 @@ Result<PackStore::Located> PackStore::Locate(const Listing& listing,
   Located located;
   for (const size_t index : wanted) {
     bool hit = false;
-    for (const PackPointer& pack : listing.packs) {
+    const size_t first = listing.last_hit.load(std::memory_order_relaxed);
+    for (size_t i = 0; i < listing.packs.size() && !hit; ++i) {
+      // The hinted pack, then those before it, then those behind it.
+      const size_t at = i == 0 ? first : (i <= first ? i - 1 : i);
+      const PackPointer& pack = listing.packs[at];
       Result<std::optional<Location>> location = pack->Find(keys[index]);
       if (!location && IsGone(location.error())) {
         located.has_moved = true;
@@ -187,8 +191,8 @@ Result<PackStore::Located> PackStore::Locate(const Listing& listing,
       if (!location) return std::move(location).error();
       if (!location->has_value()) continue;
       located.found.push_back({pack, **location, index});
+      listing.last_hit.store(at, std::memory_order_relaxed);
       hit = true;
-      break;
     }
     if (!hit) located.absent.push_back(index);
   }

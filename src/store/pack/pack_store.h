@@ -40,12 +40,14 @@ class PackStore : public ObjectStore {
 
  private:
   using PackPointer = std::shared_ptr<PackReader>;
-  // One listing of the folder. Immutable once made.
+  // One listing of the folder. Immutable once made, but for the hint.
   struct Listing {
     std::vector<PackPointer> packs;  // largest first
     std::vector<Error> damaged;      // one for each pack that cannot be read
     uint64_t generation = 0;         // of the folder, before and after it was listed
     uint64_t published = 0;          // packs of this store's own that it is sure to have
+    // Where the last object was found: what belongs together mostly lies together. A hint.
+    mutable std::atomic<size_t> last_hit = 0;
   };
   using ListingPointer = std::shared_ptr<const Listing>;
   struct Found {
