@@ -618,18 +618,6 @@ TEST_F(ContractTest, OutAsGivenEvenIfItIsNotUtf8) {
   EXPECT_EQ(ReadFile(At("out\xff/demo/a.txt")), "a\n");
 }
 
-bool HasControlCharacters(const std::string& text) {
-  for (size_t i = 0; i < text.size(); ++i) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    if ((c < 0x20 && c != '\n') || c == 0x7f) return true;
-    // U+0080 to U+009F: terminals take U+009B for ESC [.
-    if (c == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xa0) {
-      return true;
-    }
-  }
-  return false;
-}
-
 class ControlCharactersTest : public ContractTest,
                               public ::testing::WithParamInterface<std::string> {};
 

@@ -145,17 +145,6 @@ TEST_F(HostileArgumentsTest, ArgumentsThatAreNotUtf8) {
 
 // --- Control characters --------------------------------------------------------------------------
 
-bool HasControlCharacters(const std::string& text) {
-  for (size_t i = 0; i < text.size(); ++i) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    if ((c < 0x20 && c != '\n') || c == 0x7f) return true;
-    if (c == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xa0) {
-      return true;
-    }
-  }
-  return false;
-}
-
 TEST_F(HostileArgumentsTest, ControlCharactersAreEscapedInJson) {
   const std::string name = "n\x1b[31m\x7f\xc2\x9b\xc2\x80\xc2\x9f\n\r\t\xc2\xa0\"\\";
   Write(name, "x");

@@ -576,6 +576,18 @@ void SetMtime(const std::string& path, int64_t seconds, int64_t nanoseconds) {
   }
 }
 
+bool HasControlCharacters(const std::string& text) {
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    if ((c < 0x20 && c != '\n') || c == 0x7f) return true;
+    // U+0080 to U+009F: terminals take U+009B for ESC [.
+    if (c == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xa0) {
+      return true;
+    }
+  }
+  return false;
+}
+
 uint64_t InodeOf(const std::string& path) {
   struct stat status;
   if (::lstat(path.c_str(), &status) != 0) Throw("stat " + path);

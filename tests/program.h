@@ -89,6 +89,8 @@ bool Exists(const std::string& path);  // dangling links exist
 void SetMode(const std::string& path, unsigned mode);
 void SetOwner(const std::string& path, unsigned uid);  // with everything below
 void SetMtime(const std::string& path, int64_t seconds, int64_t nanoseconds);
+// Whether the text would do more to a terminal than show itself and begin new lines.
+bool HasControlCharacters(const std::string& text);
 uint64_t InodeOf(const std::string& path);
 uint64_t ChangeTimeOf(const std::string& path);                 // ctime in nanoseconds
 void CopyTree(const std::string& from, const std::string& to);  // files and folders only
