@@ -1,0 +1,115 @@
+// Pages of directories in memory: what the virtual state tree is made of.
+//
+// A page is a tree object as it is stored, with an index of its items, and the nodes below it that
+// are in memory. Invariants:
+//  - Its bytes, id and totals never change once it is made; states share pages.
+//  - A node below is loaded at most once and then stays as long as the page.
+//  - What is not stored is in memory: a page that is not known to be in L2 has a node for every
+//    content, page and directory below it that is not known to be in L2 either.
+#ifndef HELIOS_VST_PAGE_H_
+#define HELIOS_VST_PAGE_H_
+
+#include <atomic>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/ref.h"
+#include "object/tree.h"
+
+namespace helios {
+
+// A node of a virtual state tree: a page, a directory, or a file's content.
+class VstNode : public RefCounted {
+ public:
+  // Known to be in L2.
+  bool IsStored() const { return stored_.load(std::memory_order_acquire); }
+  void SetStored() const { stored_.store(true, std::memory_order_release); }
+
+ private:
+  mutable std::atomic<bool> stored_ = false;
+};
+
+// The content of a file, or a symlink's target, that is not (only) in L2.
+class VstContent : public VstNode {
+ public:
+  explicit VstContent(std::shared_ptr<const Bytes> bytes) : bytes_(std::move(bytes)) {}
+  const std::shared_ptr<const Bytes>& bytes() const { return bytes_; }
+
+ private:
+  const std::shared_ptr<const Bytes> bytes_;
+};
+
+// One item of a page, borrowed from its bytes.
+struct PageItem {
+  EntryKind kind = EntryKind::kDirectory;  // of level 0
+  std::string_view name;                   // of a page reference: the last name
+  uint64_t size = 0;                       // file
+  const char* id = nullptr;                // 32 bytes; null for a symlink
+  const char* manifest = nullptr;          // 32 bytes, of a large file
+  std::string_view target;                 // symlink
+  TreeTotals below;                        // directory or page
+
+  TreeTotals Totals() const;
+  TreeEntry ToTreeEntry() const;
+};
+
+// An item of a page to be made: its encoding and the node that belongs to it.
+struct NewItem {
+  std::string name;
+  Bytes bytes;
+  TreeTotals totals;
+  Ref<VstNode> node;  // null: in L2
+};
+
+class Page : public VstNode {
+ public:
+  // From a tree object as it was read and verified; it counts as stored. Errors: kCorrupt.
+  static Result<Ref<Page>> Decode(const TreeId& id, Bytes bytes);
+  // From items in order, cut where the form says. Errors: kFailed if the totals overflow.
+  static Result<Ref<Page>> Make(uint8_t level, std::span<NewItem> items);
+  // This page with some items replaced by others of the same name: (place, item), places ascending.
+  Result<Ref<Page>> Replace(std::span<const std::pair<size_t, NewItem>> replacements) const;
+  ~Page() override;
+
+  const TreeId& id() const { return id_; }
+  uint8_t level() const { return level_; }
+  const TreeTotals& totals() const { return totals_; }
+  const Bytes& bytes() const { return bytes_; }
+  size_t size() const { return offsets_.size() - 1; }
+  PageItem Item(size_t index) const;
+  ByteView ItemBytes(size_t index) const {
+    return ByteView(bytes_).substr(offsets_[index], offsets_[index + 1] - offsets_[index]);
+  }
+  std::string_view Name(size_t index) const;
+  // The first item whose name is not before `name`; size() if there is none.
+  size_t LowerBound(std::string_view name) const;
+  // The item as it would be made anew, its node included.
+  NewItem CopyItem(size_t index) const;
+
+  // The node below an item, or null. Thread-safe.
+  VstNode* Node(size_t index) const {
+    const RefSlot<VstNode>* nodes = nodes_.load(std::memory_order_acquire);
+    return nodes == nullptr ? nullptr : nodes[index].get();
+  }
+  // Keeps a node that was loaded; returns the one that is kept. Thread-safe.
+  VstNode* KeepNode(size_t index, const Ref<VstNode>& node) const;
+
+ private:
+  Page() = default;
+
+  TreeId id_;
+  uint8_t level_ = 0;
+  TreeTotals totals_;
+  Bytes bytes_;
+  std::vector<uint32_t> offsets_;  // of the items, and of the end of the last
+  // One for each item; made when the first is needed.
+  mutable std::atomic<RefSlot<VstNode>*> nodes_ = nullptr;
+};
+
+}  // namespace helios
+
+#endif  // HELIOS_VST_PAGE_H_

@@ -1,0 +1,33 @@
+// Where the nodes of a virtual state tree come from when they are not in memory: L1, then L2.
+#ifndef HELIOS_VST_PAGE_SOURCE_H_
+#define HELIOS_VST_PAGE_SOURCE_H_
+
+#include "helios/object_store.h"
+#include "vst/page.h"
+
+namespace helios {
+
+// Thread-safe. Without a store every node must be in memory.
+class PageSource {
+ public:
+  explicit PageSource(ObjectStore* store) : store_(store) {}
+
+  // Errors: kMissingObject, kCorrupt, those of the store; each names the object.
+  Result<Ref<Page>> Load(const TreeId& id) const;
+  // The page below item `index` of a page above level 0; kept there once it is loaded.
+  Result<Page*> Child(const Page& parent, size_t index) const;
+  // A whole file's content, chunks joined.
+  Result<std::shared_ptr<const Bytes>> Content(uint64_t size, const BlobId& id,
+                                               const ManifestId& manifest) const;
+
+ private:
+  Result<Bytes> LoadBytes(const ObjectKey& key) const;
+  Result<std::shared_ptr<const Bytes>> LargeContent(uint64_t size, const BlobId& id,
+                                                    const ManifestId& manifest) const;
+
+  ObjectStore* store_;  // may be null
+};
+
+}  // namespace helios
+
+#endif  // HELIOS_VST_PAGE_SOURCE_H_

@@ -1,0 +1,180 @@
+#include "vst/vst_directory.h"
+
+#include "object/chunker.h"
+#include "object/hash.h"
+#include "object/manifest.h"
+#include "vst/page_editor.h"
+
+namespace helios {
+namespace {
+
+const Ref<Page>& EmptyPage() {
+  // Never freed: directories of any age may share it.
+  static const Ref<Page>& page = *new Ref<Page>(Page::Make(0, {}).value());
+  return page;
+}
+
+// The ids of content that was written, without storing it.
+Result<void> HashContent(ByteView content, TreeEntry* entry) {
+  entry->size = content.size();
+  entry->id = HashBlob(content).digest;
+  if (!entry->HasManifest()) return {};
+  ManifestBuilder manifest([](const ObjectKey&, ByteView) { return Result<void>(); });
+  while (!content.empty()) {
+    const ByteView chunk = content.substr(0, NextChunkLength(content));
+    HELIOS_TRY(manifest.AddChunk(chunk.size(), HashBlob(chunk)));
+    content.remove_prefix(chunk.size());
+  }
+  HELIOS_TRY_ASSIGN(entry->manifest, manifest.Finish());
+  return {};
+}
+
+// `directory`: what became of a directory.
+Result<NewItem> Encode(const std::string& name, const VstItem& item,
+                       const Ref<VstDirectory>& directory) {
+  TreeEntry entry;
+  entry.kind = item.kind;
+  entry.name = name;
+  entry.target = item.target;
+  NewItem made;
+  made.node = item.node;
+  if (directory) {
+    entry.id = directory->id().digest;
+    entry.below = directory->totals();
+    made.node = directory;
+  } else if (IsFile(item.kind) && item.node) {
+    HELIOS_TRY(HashContent(*static_cast<const VstContent&>(*item.node).bytes(), &entry));
+  } else {
+    entry.size = item.size;
+    entry.id = item.id;
+    entry.manifest = item.manifest;
+  }
+  AppendTreeEntry(entry, &made.bytes);
+  made.totals = entry.Totals();
+  made.name = name;
+  return made;
+}
+
+}  // namespace
+
+VstItem ItemOf(const Page& page, size_t index) {
+  const PageItem found = page.Item(index);
+  VstItem item;
+  item.kind = found.kind;
+  item.size = found.size;
+  item.target = found.target;
+  if (found.manifest != nullptr) item.manifest = {Digest::FromBytes(found.manifest)};
+  if (found.id != nullptr) item.id = Digest::FromBytes(found.id);
+  VstNode* node = page.Node(index);
+  if (node == nullptr && found.kind == EntryKind::kDirectory) {
+    const Ref<VstNode> made(new VstDirectory({item.id}, found.below));
+    made->SetStored();
+    node = page.KeepNode(index, made);
+  }
+  item.node = node;
+  return item;
+}
+
+VstDirectory::VstDirectory() : id_(EmptyPage()->id()) { top_.Fill(EmptyPage()); }
+
+Ref<VstDirectory> VstDirectory::Copy() const {
+  Ref<VstDirectory> copy(new VstDirectory(id_, totals_));
+  if (Page* top = top_.get()) copy->top_.Fill(top);
+  copy->edits = edits;
+  return copy;
+}
+
+Result<Page*> VstDirectory::Top(const PageSource& source) const {
+  if (Page* top = top_.get()) return top;
+  HELIOS_TRY_ASSIGN(const Ref<Page> page, source.Load(id_));
+  if (page->totals() != totals_) {
+    return Error(ErrorCode::kCorrupt, ObjectKey(id_).ToString() +
+                                          " is damaged: it has other totals than its parent says");
+  }
+  return top_.Fill(page);
+}
+
+Result<std::optional<VstItem>> VstDirectory::Find(const PageSource& source,
+                                                  std::string_view name) const {
+  if (!edits.empty()) {
+    if (const auto edit = edits.find(name); edit != edits.end()) return edit->second;
+  }
+  HELIOS_TRY_ASSIGN(const Page* page, Top(source));
+  while (true) {
+    const size_t place = page->LowerBound(name);
+    if (place == page->size()) return std::optional<VstItem>();
+    if (page->level() == 0) {
+      if (page->Name(place) != name) return std::optional<VstItem>();
+      return std::optional<VstItem>(ItemOf(*page, place));
+    }
+    HELIOS_TRY_ASSIGN(page, source.Child(*page, place));
+  }
+}
+
+Result<void> VstDirectory::ForEach(const PageSource& source, const Visitor& visitor) const {
+  HELIOS_TRY_ASSIGN(const Page* top, Top(source));
+  auto edit = edits.begin();
+  const auto visit_edits_before = [&](const std::string_view* limit) -> Result<void> {
+    for (; edit != edits.end() && (limit == nullptr || edit->first < *limit); ++edit) {
+      if (edit->second) HELIOS_TRY(visitor(edit->first, *edit->second));
+    }
+    return {};
+  };
+  std::vector<std::pair<const Page*, size_t>> stack{{top, 0}};
+  while (!stack.empty()) {
+    const auto [page, index] = stack.back();
+    if (index == page->size()) {
+      stack.pop_back();
+      continue;
+    }
+    ++stack.back().second;
+    if (page->level() > 0) {
+      HELIOS_TRY_ASSIGN(const Page* child, source.Child(*page, index));
+      stack.emplace_back(child, 0);
+      continue;
+    }
+    const std::string_view name = page->Name(index);
+    HELIOS_TRY(visit_edits_before(&name));
+    if (edit != edits.end() && edit->first == name) continue;  // comes with the edits
+    HELIOS_TRY(visitor(std::string(name), ItemOf(*page, index)));
+  }
+  return visit_edits_before(nullptr);
+}
+
+Result<Ref<VstDirectory>> Seal(const PageSource& source, const Ref<VstDirectory>& root) {
+  if (!root->IsDirty()) return root;
+  // Dirty directories, each before those in it: as deep as the tree is, so not by recursion.
+  struct Dirty {
+    const VstDirectory* directory;
+    size_t parent;
+    const std::string* name;
+    std::map<std::string_view, Ref<VstDirectory>> sealed;  // of the dirty ones in it
+  };
+  std::vector<Dirty> parents_first;
+  parents_first.push_back({root.get(), 0, nullptr, {}});
+  for (size_t i = 0; i < parents_first.size(); ++i) {
+    for (const auto& [name, item] : parents_first[i].directory->edits) {
+      const VstDirectory* below = item ? item->directory() : nullptr;
+      if (below != nullptr && below->IsDirty()) parents_first.push_back({below, i, &name, {}});
+    }
+  }
+  for (size_t i = parents_first.size();; --i) {
+    Dirty& dirty = parents_first[i - 1];
+    std::vector<PageEdit> edits;
+    edits.reserve(dirty.directory->edits.size());
+    for (const auto& [name, item] : dirty.directory->edits) {
+      PageEdit& edit = edits.emplace_back(PageEdit{name, std::nullopt});
+      if (!item) continue;
+      Ref<VstDirectory> directory(item->directory());
+      if (const auto it = dirty.sealed.find(name); it != dirty.sealed.end()) directory = it->second;
+      HELIOS_TRY_ASSIGN(edit.item, Encode(name, *item, directory));
+    }
+    HELIOS_TRY_ASSIGN(Page * top, dirty.directory->Top(source));
+    HELIOS_TRY_ASSIGN(const Ref<Page> page, EditPages(source, top, std::move(edits)));
+    const Ref<VstDirectory> sealed(new VstDirectory(page));
+    if (i == 1) return sealed;
+    parents_first[dirty.parent].sealed.emplace(*dirty.name, sealed);
+  }
+}
+
+}  // namespace helios

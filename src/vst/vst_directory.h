@@ -1,0 +1,89 @@
+// A directory of a virtual state tree: its pages, and what has been written to it since they were
+// made.
+#ifndef HELIOS_VST_VST_DIRECTORY_H_
+#define HELIOS_VST_VST_DIRECTORY_H_
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "vst/page_source.h"
+
+namespace helios {
+
+class VstDirectory;
+
+// What a name stands for, in memory or known by its id.
+struct VstItem {
+  EntryKind kind = EntryKind::kFile;
+  Ref<VstNode> node;  // VstDirectory, always; VstContent, or null for content that is in a store
+  uint64_t size = 0;  // file
+  Digest id;          // file without a node
+  ManifestId manifest;
+  std::string target;  // symlink
+
+  static VstItem OfDirectory(const Ref<VstDirectory>& directory);
+  VstDirectory* directory() const;
+};
+
+// Shared by all states that hold it: changed only while it is unique. It is clean if it has no
+// edits; then its id and totals are those of its top page.
+class VstDirectory : public VstNode {
+ public:
+  // nullopt: removed.
+  using Edits = std::map<std::string, std::optional<VstItem>, std::less<>>;
+
+  // Empty and clean.
+  VstDirectory();
+  // In a store, not loaded yet.
+  VstDirectory(const TreeId& id, const TreeTotals& totals) : id_(id), totals_(totals) {}
+  explicit VstDirectory(const Ref<Page>& top) : id_(top->id()), totals_(top->totals()) {
+    top_.Fill(top);
+  }
+  // The same pages and edits, for someone who will change it.
+  Ref<VstDirectory> Copy() const;
+
+  bool IsDirty() const { return !edits.empty(); }
+  const TreeId& id() const { return id_; }
+  const TreeTotals& totals() const { return totals_; }
+  // The top page, loaded if need be. Thread-safe.
+  Result<Page*> Top(const PageSource& source) const;
+  // The top page if it is in memory.
+  Page* LoadedTop() const { return top_.get(); }
+
+  // What the name stands for now, edits included. Thread-safe while nobody changes it.
+  Result<std::optional<VstItem>> Find(const PageSource& source, std::string_view name) const;
+  using Visitor = std::function<Result<void>(const std::string& name, const VstItem& item)>;
+  // Visits everything in order of the names, edits included.
+  Result<void> ForEach(const PageSource& source, const Visitor& visitor) const;
+
+  Edits edits;
+
+ private:
+  TreeId id_;
+  TreeTotals totals_;
+  mutable RefSlot<Page> top_;
+};
+
+inline VstItem VstItem::OfDirectory(const Ref<VstDirectory>& directory) {
+  VstItem item;
+  item.kind = EntryKind::kDirectory;
+  item.node = directory;
+  return item;
+}
+
+inline VstDirectory* VstItem::directory() const {
+  return kind == EntryKind::kDirectory ? static_cast<VstDirectory*>(node.get()) : nullptr;
+}
+
+// The item at `index` of a page of level 0. A directory gets its node here.
+VstItem ItemOf(const Page& page, size_t index);
+
+// The same directory without edits, here and below: what a commit makes. Hashes only what is
+// dirty.
+Result<Ref<VstDirectory>> Seal(const PageSource& source, const Ref<VstDirectory>& root);
+
+}  // namespace helios
+
+#endif  // HELIOS_VST_VST_DIRECTORY_H_
