@@ -92,6 +92,11 @@ class RefSlot {
   }
 
   T* get() const { return object_.load(std::memory_order_acquire); }
+  // Fills an empty slot that no other thread knows of yet.
+  void Init(T* object) {
+    if (object != nullptr) object->AddRef();
+    object_.store(object, std::memory_order_relaxed);
+  }
   // What the slot holds afterwards: `object`, or what another thread put there before.
   T* Fill(const Ref<T>& object) {
     T* expected = nullptr;

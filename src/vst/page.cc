@@ -86,7 +86,7 @@ TreeEntry PageItem::ToTreeEntry() const {
   return entry;
 }
 
-Page::~Page() { delete[] nodes_.load(std::memory_order_relaxed); }
+Page::~Page() { delete[] segments_.load(std::memory_order_relaxed); }
 
 Result<Ref<Page>> Page::Decode(const TreeId& id, Bytes bytes) {
   HELIOS_TRY_ASSIGN(const TreePage decoded, DecodeTreePage(bytes));
@@ -153,17 +153,33 @@ Result<Ref<Page>> Page::Replace(std::span<const std::pair<size_t, NewItem>> repl
   }
   move_offsets(offsets_.size());
   page->bytes_.append(bytes_, copied);
-  size_t replaced = 0;
-  for (size_t i = 0; i < size(); ++i) {
-    if (replaced < replacements.size() && replacements[replaced].first == i) {
-      const Ref<VstNode>& node = replacements[replaced++].second.node;
-      if (node) page->KeepNode(i, node);
-    } else if (VstNode* node = Node(i)) {
-      page->KeepNode(i, node);
-    }
-  }
+  ShareNodes(replacements, page.get());
   page->id_ = {HashObject(ObjectKind::kTree, page->bytes_)};
   return page;
+}
+
+void Page::ShareNodes(std::span<const std::pair<size_t, NewItem>> replacements, Page* page) const {
+  const RefSlot<Segment>* own = segments_.load(std::memory_order_acquire);
+  auto shared = std::make_unique<RefSlot<Segment>[]>(segment_count());
+  size_t next = 0;
+  for (size_t at = 0; at < segment_count(); ++at) {
+    Segment* old = own == nullptr ? nullptr : own[at].get();
+    const size_t end = (at + 1) * kSegmentItems;
+    if (next == replacements.size() || replacements[next].first >= end) {
+      shared[at].Init(old);
+      continue;
+    }
+    auto* made = new Segment();
+    for (size_t i = 0; i < kSegmentItems; ++i) {
+      if (next < replacements.size() && replacements[next].first == at * kSegmentItems + i) {
+        made->nodes[i].Init(replacements[next++].second.node.get());
+      } else if (old != nullptr) {
+        made->nodes[i].Init(old->nodes[i].get());
+      }
+    }
+    shared[at].Init(made);
+  }
+  page->segments_.store(shared.release(), std::memory_order_release);
 }
 
 PageItem Page::Item(size_t index) const {
@@ -197,14 +213,17 @@ NewItem Page::CopyItem(size_t index) const {
 
 VstNode* Page::KeepNode(size_t index, const Ref<VstNode>& node) const {
   HELIOS_CHECK(index < size());
-  RefSlot<VstNode>* nodes = nodes_.load(std::memory_order_acquire);
-  if (nodes == nullptr) {
-    auto made = std::make_unique<RefSlot<VstNode>[]>(size());
-    if (nodes_.compare_exchange_strong(nodes, made.get(), std::memory_order_acq_rel)) {
-      nodes = made.release();
+  RefSlot<Segment>* segments = segments_.load(std::memory_order_acquire);
+  if (segments == nullptr) {
+    auto made = std::make_unique<RefSlot<Segment>[]>(segment_count());
+    if (segments_.compare_exchange_strong(segments, made.get(), std::memory_order_acq_rel)) {
+      segments = made.release();
     }
   }
-  return nodes[index].Fill(node);
+  RefSlot<Segment>& place = segments[index / kSegmentItems];
+  Segment* segment = place.get();
+  if (segment == nullptr) segment = place.Fill(new Segment());
+  return segment->nodes[index % kSegmentItems].Fill(node);
 }
 
 }  // namespace helios

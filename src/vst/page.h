@@ -92,22 +92,35 @@ class Page : public VstNode {
 
   // The node below an item, or null. Thread-safe.
   VstNode* Node(size_t index) const {
-    const RefSlot<VstNode>* nodes = nodes_.load(std::memory_order_acquire);
-    return nodes == nullptr ? nullptr : nodes[index].get();
+    const Segment* segment = SegmentOf(index);
+    return segment == nullptr ? nullptr : segment->nodes[index % kSegmentItems].get();
   }
   // Keeps a node that was loaded; returns the one that is kept. Thread-safe.
   VstNode* KeepNode(size_t index, const Ref<VstNode>& node) const;
 
  private:
+  // The nodes of some items in a row: a page that differs in one item shares all other segments.
+  static constexpr size_t kSegmentItems = 16;
+  struct Segment : RefCounted {
+    RefSlot<VstNode> nodes[kSegmentItems];
+  };
+
   Page() = default;
+  size_t segment_count() const { return (size() + kSegmentItems - 1) / kSegmentItems; }
+  const Segment* SegmentOf(size_t index) const {
+    const RefSlot<Segment>* segments = segments_.load(std::memory_order_acquire);
+    return segments == nullptr ? nullptr : segments[index / kSegmentItems].get();
+  }
+  // This page's segments for `page`, which has the same names, but for those of the replaced items.
+  void ShareNodes(std::span<const std::pair<size_t, NewItem>> replacements, Page* page) const;
 
   TreeId id_;
   uint8_t level_ = 0;
   TreeTotals totals_;
   Bytes bytes_;
   std::vector<uint32_t> offsets_;  // of the items, and of the end of the last
-  // One for each item; made when the first is needed.
-  mutable std::atomic<RefSlot<VstNode>*> nodes_ = nullptr;
+  // Made when the first node is kept.
+  mutable std::atomic<RefSlot<Segment>*> segments_ = nullptr;
 };
 
 }  // namespace helios

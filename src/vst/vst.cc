@@ -60,14 +60,14 @@ class Components {
 // What is at `path`; the root is a directory.
 Result<std::optional<VstItem>> Lookup(const PageSource& source, const Ref<VstDirectory>& root,
                                       const TreePath& path) {
-  std::optional<VstItem> item(VstItem::OfDirectory(root));
-  for (Components components(path); !components.AtEnd();) {
-    const VstDirectory* directory = item->directory();
+  if (path.IsRoot()) return std::optional<VstItem>(VstItem::OfDirectory(root));
+  const VstDirectory* directory = root.get();
+  for (Components components(path);;) {
+    const std::string_view name = components.Next();
+    if (components.AtEnd()) return directory->Find(source, name);
+    HELIOS_TRY_ASSIGN(directory, directory->FindDirectory(source, name));
     if (directory == nullptr) return std::optional<VstItem>();
-    HELIOS_TRY_ASSIGN(item, directory->Find(source, components.Next()));
-    if (!item) break;
   }
-  return item;
 }
 
 // Whether something can be put at `path`: errors if a file or symlink is where a folder must be.
@@ -75,17 +75,19 @@ Result<std::optional<VstItem>> Lookup(const PageSource& source, const Ref<VstDir
 Result<std::optional<VstItem>> CheckPlace(const PageSource& source, const Ref<VstDirectory>& root,
                                           const TreePath& path) {
   if (path.IsRoot()) return Error(ErrorCode::kInvalidArgument, "the root is a folder, and stays");
-  std::optional<VstItem> item(VstItem::OfDirectory(root));
-  for (Components components(path); !components.AtEnd();) {
-    const VstDirectory* directory = item->directory();
-    if (directory == nullptr) {
+  const VstDirectory* directory = root.get();
+  for (Components components(path);;) {
+    const std::string_view name = components.Next();
+    if (components.AtEnd()) return directory->Find(source, name);
+    HELIOS_TRY_ASSIGN(const VstDirectory* below, directory->FindDirectory(source, name));
+    if (below == nullptr) {
+      HELIOS_TRY_ASSIGN(const std::optional<VstItem> other, directory->Find(source, name));
+      if (!other) return other;
       return Error(ErrorCode::kInvalidArgument,
                    "cannot put anything at " + path.text() + ": a folder above it is a file");
     }
-    HELIOS_TRY_ASSIGN(item, directory->Find(source, components.Next()));
-    if (!item) break;
+    directory = below;
   }
-  return item;
 }
 
 // Makes the directory that `place` holds one that may be changed: nobody else has it.

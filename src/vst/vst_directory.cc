@@ -57,21 +57,24 @@ Result<NewItem> Encode(const std::string& name, const VstItem& item,
 
 }  // namespace
 
+VstDirectory* DirectoryOf(const Page& page, size_t index) {
+  if (VstNode* node = page.Node(index)) return static_cast<VstDirectory*>(node);
+  const PageItem item = page.Item(index);
+  const Ref<VstNode> made(new VstDirectory({Digest::FromBytes(item.id)}, item.below));
+  made->SetStored();
+  return static_cast<VstDirectory*>(page.KeepNode(index, made));
+}
+
 VstItem ItemOf(const Page& page, size_t index) {
   const PageItem found = page.Item(index);
+  if (found.kind == EntryKind::kDirectory) return VstItem::OfDirectory(DirectoryOf(page, index));
   VstItem item;
   item.kind = found.kind;
   item.size = found.size;
   item.target = found.target;
-  if (found.manifest != nullptr) item.manifest = {Digest::FromBytes(found.manifest)};
   if (found.id != nullptr) item.id = Digest::FromBytes(found.id);
-  VstNode* node = page.Node(index);
-  if (node == nullptr && found.kind == EntryKind::kDirectory) {
-    const Ref<VstNode> made(new VstDirectory({item.id}, found.below));
-    made->SetStored();
-    node = page.KeepNode(index, made);
-  }
-  item.node = node;
+  if (found.manifest != nullptr) item.manifest = {Digest::FromBytes(found.manifest)};
+  item.node = page.Node(index);
   return item;
 }
 
@@ -99,15 +102,32 @@ Result<std::optional<VstItem>> VstDirectory::Find(const PageSource& source,
   if (!edits.empty()) {
     if (const auto edit = edits.find(name); edit != edits.end()) return edit->second;
   }
+  HELIOS_TRY_ASSIGN(const Place place, FindInPages(source, name));
+  if (place.leaf == nullptr) return std::optional<VstItem>();
+  return std::optional<VstItem>(ItemOf(*place.leaf, place.index));
+}
+
+Result<VstDirectory*> VstDirectory::FindDirectory(const PageSource& source,
+                                                  std::string_view name) const {
+  if (!edits.empty()) {
+    if (const auto edit = edits.find(name); edit != edits.end()) {
+      return edit->second ? edit->second->directory() : nullptr;
+    }
+  }
+  HELIOS_TRY_ASSIGN(const Place place, FindInPages(source, name));
+  const bool is_directory =
+      place.leaf != nullptr && place.leaf->Item(place.index).kind == EntryKind::kDirectory;
+  return is_directory ? DirectoryOf(*place.leaf, place.index) : nullptr;
+}
+
+Result<VstDirectory::Place> VstDirectory::FindInPages(const PageSource& source,
+                                                      std::string_view name) const {
   HELIOS_TRY_ASSIGN(const Page* page, Top(source));
   while (true) {
-    const size_t place = page->LowerBound(name);
-    if (place == page->size()) return std::optional<VstItem>();
-    if (page->level() == 0) {
-      if (page->Name(place) != name) return std::optional<VstItem>();
-      return std::optional<VstItem>(ItemOf(*page, place));
-    }
-    HELIOS_TRY_ASSIGN(page, source.Child(*page, place));
+    const size_t index = page->LowerBound(name);
+    if (index == page->size()) return Place();
+    if (page->level() == 0) return page->Name(index) == name ? Place{page, index} : Place();
+    HELIOS_TRY_ASSIGN(page, source.Child(*page, index));
   }
 }
 

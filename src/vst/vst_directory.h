@@ -52,6 +52,9 @@ class VstDirectory : public VstNode {
   // The top page if it is in memory.
   Page* LoadedTop() const { return top_.get(); }
 
+  // The directory of that name, or null if there is none or something else. It lives as long as
+  // this one stays as it is.
+  Result<VstDirectory*> FindDirectory(const PageSource& source, std::string_view name) const;
   // What the name stands for now, edits included. Thread-safe while nobody changes it.
   Result<std::optional<VstItem>> Find(const PageSource& source, std::string_view name) const;
   using Visitor = std::function<Result<void>(const std::string& name, const VstItem& item)>;
@@ -61,6 +64,13 @@ class VstDirectory : public VstNode {
   Edits edits;
 
  private:
+  // The leaf and the place in it of a name in the pages; a null leaf if it is not there.
+  struct Place {
+    const Page* leaf = nullptr;
+    size_t index = 0;
+  };
+  Result<Place> FindInPages(const PageSource& source, std::string_view name) const;
+
   TreeId id_;
   TreeTotals totals_;
   mutable RefSlot<Page> top_;
@@ -79,6 +89,7 @@ inline VstDirectory* VstItem::directory() const {
 
 // The item at `index` of a page of level 0. A directory gets its node here.
 VstItem ItemOf(const Page& page, size_t index);
+VstDirectory* DirectoryOf(const Page& page, size_t index);  // which is a directory
 
 // The same directory without edits, here and below: what a commit makes. Hashes only what is
 // dirty.
