@@ -26,9 +26,11 @@ struct EngineOptions {
   std::vector<Backend> backends;  // those that a store may be made of
   // If there is no store yet: create one with this backend. Empty: that is an error (kNoStore).
   std::string create_with;
-  size_t l1_bytes_max = size_t{32} << 20;  // budget of the object cache; 0 turns it off
-  unsigned threads = 0;                    // 0: as many as there are processors
-  Progress* progress = nullptr;            // may be null; outlives the engine
+  // Budget of the object cache, overhead included; 0 turns it off. Objects that are large beside it
+  // may take more: at most 32 at a time, none larger than the whole.
+  size_t l1_bytes_max = size_t{32} << 20;
+  unsigned threads = 0;          // 0: as many as there are processors
+  Progress* progress = nullptr;  // may be null; outlives the engine
   // Told what is being done and how long it took; for people who look for a fault. May be empty.
   std::function<void(const std::string& line)> debug;
 };

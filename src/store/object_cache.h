@@ -2,39 +2,48 @@
 #ifndef HELIOS_STORE_OBJECT_CACHE_H_
 #define HELIOS_STORE_OBJECT_CACHE_H_
 
-#include <array>
-#include <list>
 #include <memory>
-#include <unordered_map>
 
 #include "base/metrics_recorder.h"
-#include "base/mutex.h"
 #include "helios/ids.h"
 
 namespace helios {
 
-// Invariants, for each shard: `bytes` is the sum of the sizes in `recent`; every item of `recent`
-// is found through `items` and the reverse; the least recently used item is at the back. The budget
-// covers what the items take in memory: their bytes, and kItemOverheadBytes for each. An object
-// that is larger with it than a shard's budget is never cached. Capacity 0 stores nothing: every
-// Get is a miss.
+// Keeps what is read again and lets go of what is read once: S3-FIFO (Yang, Zhang, Qiu, Yue,
+// Rashmi: "FIFO queues are all you need for cache eviction", SOSP 2023), in kShards parts that
+// share the budget and nothing else.
 //
-// Thread-safe. Hits, misses and evictions are counted exactly.
+// The budget covers what the items take in memory: their bytes, and kItemOverheadBytes for each. An
+// object that is larger with it than the whole budget is never cached, so capacity 0 stores
+// nothing: every Get is a miss.
+//
+// Thread-safe. Hits, misses and evictions are counted exactly: each Get is one hit or one miss.
 class ObjectCache {
  public:
   using Value = std::shared_ptr<const Bytes>;
-  // What an item takes besides its bytes: a node of the list (80 bytes with what malloc adds), one
-  // of the table (80) and its share of the buckets (16), the string with its reference count (64)
-  // and the heap's word for its bytes (16). glibc on 64 bits; others differ little.
+  static constexpr size_t kShards = 16;
+  // What an item takes besides its bytes: a node of the table (112 bytes with what malloc adds),
+  // its share of the buckets (12), the string with its reference count (64) and the heap's word for
+  // its bytes (16), and a remembered id of an item that left (52). glibc on 64 bits; others differ
+  // little.
   static constexpr size_t kItemOverheadBytes = 256;
+  // So many items of a shard stay, however large they are. A shard's share of a small budget is
+  // less than an object may have, and without this every range read from a large chunk would
+  // decompress the chunk anew; two, for a range that begins in one chunk and ends in the next.
+  static constexpr size_t kItemsMin = 2;
 
-  ObjectCache(size_t bytes_max, MetricsRecorder* metrics)
-      : shard_bytes_max_(bytes_max / kShards), metrics_(metrics) {}
+  ObjectCache(size_t bytes_max, MetricsRecorder* metrics);
+  ~ObjectCache();
+  ObjectCache(const ObjectCache&) = delete;
+  ObjectCache& operator=(const ObjectCache&) = delete;
 
   // nullptr is a miss.
   Value Get(const ObjectKey& key);
+  // As Get, but neither counted nor taken for a use.
+  Value Peek(const ObjectKey& key);
+  // A key always means the same bytes: putting one that is there changes nothing.
   void Put(const ObjectKey& key, Value value);
-
+  // For an object that is gone from L2 or must be read again. Not an eviction.
   void Erase(const ObjectKey& key);
 
   // Gauges of this process. Bytes are those of the objects, without overhead.
@@ -42,23 +51,12 @@ class ObjectCache {
   uint64_t bytes();
 
  private:
-  static constexpr size_t kShards = 16;
-  struct Item {
-    ObjectKey key;
-    Value value;
-  };
-  struct Shard {
-    Mutex mutex;
-    std::list<Item> recent HELIOS_GUARDED_BY(mutex);
-    std::unordered_map<ObjectKey, std::list<Item>::iterator, ObjectKeyHash> items
-        HELIOS_GUARDED_BY(mutex);
-    size_t bytes HELIOS_GUARDED_BY(mutex) = 0;
-  };
-  Shard& ShardOf(const ObjectKey& key) { return shards_[key.digest.bytes[31] % kShards]; }
+  class Shard;
+  Shard& ShardOf(const ObjectKey& key);
 
-  const size_t shard_bytes_max_;
+  const size_t bytes_max_;
   MetricsRecorder* const metrics_;
-  std::array<Shard, kShards> shards_;
+  const std::unique_ptr<Shard[]> shards_;
 };
 
 }  // namespace helios
