@@ -56,6 +56,10 @@ class ObjectStore {
   // The object's bytes, or nullopt if the store does not hold it: absence is not an error.
   virtual Result<std::optional<Bytes>> Get(const ObjectKey& key) = 0;
 
+  // As Get, without a copy where the store has the bytes in memory; nullptr if it does not hold the
+  // object.
+  virtual Result<std::shared_ptr<const Bytes>> GetShared(const ObjectKey& key);
+
   // Calls `sink(i, bytes)` once for each keys[i], in whatever order is cheapest; nullopt for the
   // absent. The view is valid during the call. An error of the sink ends the whole and is returned.
   using GetSink = std::function<Result<void>(size_t index, std::optional<ByteView> bytes)>;

@@ -18,9 +18,9 @@ enum class Counter : uint8_t {
   kMaterializes,
   kDiffs,
   kL1Hits,
-  kL1Misses,
+  kL1Misses,  // those too who waited for another's read of the same object
   kL1Evictions,
-  kFirstReadFromL2,        // reads that L1 missed and L2 answered
+  kFirstReadFromL2,        // objects read from L2 after a miss; once, however many waited for it
   kLazyRestorePromotions,  // of those, the ones put into L1
   kNewObjects,
   kNewBytes,  // before compression

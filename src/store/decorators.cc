@@ -67,18 +67,74 @@ Result<void> VerifyingStore::GetMany(std::span<const ObjectKey> keys, const GetS
 }
 
 Result<void> CachedStore::Delete(std::span<const ObjectKey> keys) {
+  Result<void> deleted = inner().Delete(keys);
+  // Afterwards, and after an error too: what is promoted from here on was not deleted.
   for (const ObjectKey& key : keys) cache_->Erase(key);
-  return inner().Delete(keys);
+  return deleted;
 }
 
 Result<std::optional<Bytes>> CachedStore::Get(const ObjectKey& key) {
-  if (const ObjectCache::Value hit = cache_->Get(key)) return std::optional<Bytes>(*hit);
-  HELIOS_TRY_ASSIGN(std::optional<Bytes> bytes, inner().Get(key));
-  if (bytes) {
-    metrics_->Add(Counter::kFirstReadFromL2);
-    cache_->Put(key, std::make_shared<const Bytes>(*bytes));
+  HELIOS_TRY_ASSIGN(const ObjectCache::Value value, GetShared(key));
+  if (value == nullptr) return std::optional<Bytes>();
+  return std::optional<Bytes>(*value);
+}
+
+Result<ObjectCache::Value> CachedStore::GetShared(const ObjectKey& key) {
+  if (ObjectCache::Value hit = cache_->Get(key)) return hit;
+  const JoinedRead joined = JoinRead(key);
+  if (joined.is_mine) {
+    Result<ObjectCache::Value> result = ReadAndPromote(key);
+    EndRead(key, joined.read.get(), result);
+    return result;
   }
-  return bytes;
+  if (joined.read->error) return *joined.read->error;
+  if (joined.read->value != nullptr) return joined.read->value;
+  // The object may have been published after that read had begun: absence is asked for again.
+  return ReadAndPromote(key);
+}
+
+CachedStore::JoinedRead CachedStore::JoinRead(const ObjectKey& key) {
+  MutexLock lock(mutex_);
+  std::shared_ptr<PendingRead>& pending = pending_[key];
+  if (pending == nullptr) {
+    pending = std::make_shared<PendingRead>();
+    return {pending, /*is_mine=*/true};
+  }
+  const std::shared_ptr<PendingRead> read = pending;
+  ++waiting_reads_;
+  while (!read->is_done) read->done.Wait(mutex_);
+  --waiting_reads_;
+  return {read, /*is_mine=*/false};
+}
+
+void CachedStore::EndRead(const ObjectKey& key, PendingRead* read,
+                          const Result<ObjectCache::Value>& result) {
+  MutexLock lock(mutex_);
+  if (result) {
+    read->value = *result;
+  } else {
+    read->error = result.error();
+  }
+  read->is_done = true;
+  read->done.NotifyAll();
+  // What was found is in L1 by now; what was not is read anew by whoever comes next.
+  pending_.erase(key);
+}
+
+Result<ObjectCache::Value> CachedStore::ReadAndPromote(const ObjectKey& key) {
+  // Another's read may have ended between this one's miss and its turn.
+  if (ObjectCache::Value promoted = cache_->Peek(key)) return promoted;
+  HELIOS_TRY_ASSIGN(ObjectCache::Value value, inner().GetShared(key));
+  if (value != nullptr) {
+    metrics_->Add(Counter::kFirstReadFromL2);
+    cache_->Put(key, value);
+  }
+  return value;
+}
+
+size_t CachedStore::waiting_reads() {
+  MutexLock lock(mutex_);
+  return waiting_reads_;
 }
 
 }  // namespace helios
