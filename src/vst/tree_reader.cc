@@ -88,22 +88,22 @@ Error MissingObject(const ObjectKey& key) {
   return Error(ErrorCode::kMissingObject, "object is missing from the store: " + key.ToString());
 }
 
-Result<Bytes> TreeReader::Load(const ObjectKey& key) const {
-  HELIOS_TRY_ASSIGN(std::optional<Bytes> bytes, store_->Get(key));
-  if (!bytes) return MissingObject(key);
-  return *std::move(bytes);
+Result<std::shared_ptr<const Bytes>> TreeReader::Load(const ObjectKey& key) const {
+  HELIOS_TRY_ASSIGN(std::shared_ptr<const Bytes> bytes, store_->GetShared(key));
+  if (bytes == nullptr) return MissingObject(key);
+  return bytes;
 }
 
 Result<TreePage> TreeReader::LoadTreePage(const TreeId& id) const {
-  HELIOS_TRY_ASSIGN(const Bytes bytes, Load(id));
-  Result<TreePage> page = DecodeTreePage(bytes);
+  HELIOS_TRY_ASSIGN(const std::shared_ptr<const Bytes> bytes, Load(id));
+  Result<TreePage> page = DecodeTreePage(*bytes);
   if (!page) return std::move(page).error().WithContext(ObjectKey(id).ToString());
   return page;
 }
 
 Result<AttributesPage> TreeReader::LoadAttributesPage(const AttributesId& id) const {
-  HELIOS_TRY_ASSIGN(const Bytes bytes, Load(id));
-  Result<AttributesPage> page = DecodeAttributesPage(bytes);
+  HELIOS_TRY_ASSIGN(const std::shared_ptr<const Bytes> bytes, Load(id));
+  Result<AttributesPage> page = DecodeAttributesPage(*bytes);
   if (!page) return std::move(page).error().WithContext(ObjectKey(id).ToString());
   return page;
 }
@@ -241,8 +241,8 @@ Result<void> TreeReader::ForEachChunk(const ManifestId& manifest, const ChunkSin
   while (!stack.empty()) {
     const Pending pending = stack.back();
     stack.pop_back();
-    HELIOS_TRY_ASSIGN(const Bytes bytes, Load(pending.id));
-    Result<Manifest> decoded = DecodeManifest(bytes);
+    HELIOS_TRY_ASSIGN(const std::shared_ptr<const Bytes> bytes, Load(pending.id));
+    Result<Manifest> decoded = DecodeManifest(*bytes);
     if (!decoded) {
       return std::move(decoded).error().WithContext(ObjectKey(pending.id).ToString());
     }

@@ -3,6 +3,7 @@
 #define HELIOS_VST_TREE_READER_H_
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
@@ -49,7 +50,8 @@ class TreeReader {
   Result<void> ForEachChunk(const ManifestId& manifest, const ChunkSink& sink) const;
 
  private:
-  Result<Bytes> Load(const ObjectKey& key) const;
+  // Never nullptr: absence is kMissingObject.
+  Result<std::shared_ptr<const Bytes>> Load(const ObjectKey& key) const;
   Result<TreePage> LoadTreePage(const TreeId& id) const;
   Result<AttributesPage> LoadAttributesPage(const AttributesId& id) const;
 
