@@ -1,11 +1,13 @@
 # BLAKE3 from its official C sources: the system's library where there is one, else the sources (with
-# their assembly) inside Debian's librust-blake3-dev. Defines the target helios_blake3.
+# their assembly) inside Debian's librust-blake3-dev. Defines the target helios_blake3, and
+# HELIOS_BLAKE3_SYSTEM_LIBRARY if whoever links our static library must link the system's, too.
 find_path(BLAKE3_INCLUDE_DIR blake3.h)
 find_library(BLAKE3_LIBRARY blake3)
 if(BLAKE3_INCLUDE_DIR AND BLAKE3_LIBRARY)
   add_library(helios_blake3 INTERFACE)
   target_include_directories(helios_blake3 SYSTEM INTERFACE ${BLAKE3_INCLUDE_DIR})
   target_link_libraries(helios_blake3 INTERFACE ${BLAKE3_LIBRARY})
+  set(HELIOS_BLAKE3_SYSTEM_LIBRARY blake3)
   return()
 endif()
 

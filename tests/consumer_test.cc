@@ -129,6 +129,9 @@ TEST_F(ConsumerTest, AProjectThatUsesTheSourceTree) {
   }
   run(configure);
   if (HasFatalFailure()) return;
+  // Nor is it installed with what is the consumer's.
+  run({"--install", At("build"), "--prefix", At("prefix")});
+  EXPECT_FALSE(Exists(At("prefix")));
   if (!is_cached) {
     run({"--build", At("build"), "--target", "consumer.o"});
     return;
