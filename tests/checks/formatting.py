@@ -13,7 +13,7 @@ def main():
     if shutil.which("clang-format") is None:
         print("clang-format is not installed: nothing checked")
         return 0
-    files = [str(p) for folder in ("src", "include", "tests", "bench")
+    files = [str(p) for folder in ("src", "include", "tests", "bench", "examples")
              for p in sorted((root / folder).rglob("*")) if p.suffix in (".h", ".cc")]
     result = subprocess.run(["clang-format", "--dry-run", "-Werror", *files],
                             capture_output=True, text=True)

@@ -59,11 +59,13 @@ def problems_of(root, path):
         yield f"{relative}: the engine knows no backend by name"
 
 
-def public_header_problems(root):
-    for path in sorted((root / "include" / "helios").glob("*.h")):
+# What consumers see: public headers, and the examples that show them how to use these.
+def public_problems(root):
+    for path in [*sorted((root / "include" / "helios").glob("*.h")),
+                 *sorted((root / "examples").glob("*.cc"))]:
         for include in re.findall(r'^#include "([^"]+)"', path.read_text(), flags=re.M):
             if not include.startswith("helios/"):
-                yield f"include/helios/{path.name}: a public header may not include {include}"
+                yield f"{path.relative_to(root)}: may include public headers only, not {include}"
 
 
 def main():
@@ -71,7 +73,7 @@ def main():
     sources = [p for p in sorted((root / "src").rglob("*")) if p.suffix in (".h", ".cc")]
     sources = [p for p in sources if not re.search(r"_test\.cc$|testing\.h$|conformance\.h$", p.name)]
     problems = [line for path in sources for line in problems_of(root, path)]
-    problems += public_header_problems(root)
+    problems += public_problems(root)
     print("\n".join(problems) or f"{len(sources)} files keep to the layers")
     return 1 if problems or not sources else 0
 
