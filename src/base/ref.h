@@ -46,7 +46,7 @@ inline void RefCounted::Destroy(const RefCounted* object) {
   while (pending.first != nullptr) {
     const RefCounted* next = pending.first;
     pending.first = next->next_to_destroy_;
-    delete next;
+    delete next;  // NOLINT: what it releases comes to the front of the list
   }
   pending.is_destroying = false;
 }

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/ref.h"
 #include "base/thread_pool.h"
 #include "worktree/file_writer.h"
 
@@ -15,26 +16,15 @@ namespace {
 
 // A folder that is being written. Whoever works in it holds it; when the last one lets go, its
 // attributes are set, for only then does its mtime stay.
-class Folder {
+class Folder : public RefCounted {
  public:
-  Folder(std::shared_ptr<Folder> parent, std::string name)
+  Folder(Ref<Folder> parent, std::string name)
       : parent_(std::move(parent)), name_(std::move(name)) {}
   explicit Folder(Fd fd) : fd_(std::move(fd)), opened_(true) {}
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-
-  ~Folder() {
+  ~Folder() override {
     if (fd_.IsOpen() && attributes_ && writer_ != nullptr) {
       // What a file system without modes or times refuses does not make the contents worse.
       (void)writer_->SetFolderAttributes(fd_.get(), *attributes_);
-    }
-    fd_.Reset();
-    // Let go of the parents one by one: a destructor that calls itself is as deep as the tree.
-    std::shared_ptr<Folder> parent = std::move(parent_);
-    while (parent != nullptr && parent.use_count() == 1) {
-      std::shared_ptr<Folder> next = std::move(parent->parent_);
-      parent.reset();
-      parent = std::move(next);
     }
   }
 
@@ -46,7 +36,7 @@ class Folder {
   int fd() const { return fd_.get(); }
   std::string Path() const {
     std::vector<const Folder*> chain;
-    for (const Folder* at = this; at->parent_ != nullptr; at = at->parent_.get()) {
+    for (const Folder* at = this; at->parent_; at = at->parent_.get()) {
       chain.push_back(at);
     }
     std::string path;
@@ -94,7 +84,7 @@ class Folder {
     return 0;
   }
 
-  std::shared_ptr<Folder> parent_;  // null for the root
+  Ref<Folder> parent_;  // null for the root
   std::string name_;
   Fd fd_;
   Mutex mutex_;
@@ -102,7 +92,7 @@ class Folder {
   const FileWriter* writer_ = nullptr;
   std::optional<FileAttributes> attributes_;
 };
-using FolderPointer = std::shared_ptr<Folder>;
+using FolderPointer = Ref<Folder>;
 
 // One file or symlink to write.
 struct WriteItem {
@@ -123,7 +113,7 @@ class Writer {
         reports_(options.threads) {}
 
   Result<WriteReport> WriteWholeTree(Fd root, const TreeId& tree, const AttributesId& attributes) {
-    auto folder = std::make_shared<Folder>(std::move(root));
+    FolderPointer folder(new Folder(std::move(root)));
     HELIOS_TRY(TaskStack::Run(options_.threads, [&](TaskStack& tasks) {
       tasks.Push([this, &tasks, folder = std::move(folder), tree, attributes](unsigned worker) {
         return WriteFolder(tasks, worker, folder, tree, attributes, options_.set_root_attributes);
@@ -133,7 +123,7 @@ class Writer {
   }
 
   Result<WriteReport> ApplyPlan(Fd root, const PlannedFolder& plan) {
-    auto folder = std::make_shared<Folder>(std::move(root));
+    FolderPointer folder(new Folder(std::move(root)));
     // Deletes come last, so they are a pass of their own.
     HELIOS_TRY(TaskStack::Run(options_.threads, [&](TaskStack& tasks) {
       tasks.Push([this, &tasks, folder, &plan](unsigned worker) {
@@ -242,7 +232,7 @@ class Writer {
         items.push_back({std::move(entry), beside[i].attributes, false, std::nullopt});
         continue;
       }
-      auto child = std::make_shared<Folder>(folder, entry.name);
+      FolderPointer child(new Folder(folder, entry.name));
       tasks.Push([this, &tasks, child = std::move(child), tree = TreeId{entry.id},
                   attributes = beside[i].directory](unsigned worker) {
         return WriteFolder(tasks, worker, child, tree, attributes, true);
@@ -345,13 +335,13 @@ class Writer {
     if (plan.ChangesEntries()) MakeWritable(*folder);
     for (const PlannedRemoval& removal : plan.make_room) RemoveOne(worker, *folder, removal);
     for (const std::unique_ptr<PlannedFolder>& below : plan.folders) {
-      auto child = std::make_shared<Folder>(folder, below->name);
+      FolderPointer child(new Folder(folder, below->name));
       tasks.Push([this, &tasks, child = std::move(child), below = below.get()](unsigned other) {
         return ApplyFolder(tasks, other, child, *below);
       });
     }
     for (const PlannedSubtree& subtree : plan.subtrees) {
-      auto child = std::make_shared<Folder>(folder, subtree.name);
+      FolderPointer child(new Folder(folder, subtree.name));
       tasks.Push([this, &tasks, child = std::move(child), subtree](unsigned other) {
         return WriteFolder(tasks, other, child, subtree.tree, subtree.attributes, true);
       });
@@ -415,14 +405,13 @@ class Writer {
       stack.push_back({step.folder, step.parent, step.plan, true});
       for (const std::unique_ptr<PlannedFolder>& below : step.plan->folders) {
         if (!below->removes) continue;
-        stack.push_back(
-            {std::make_shared<Folder>(step.folder, below->name), step.folder, below.get(), false});
+        stack.push_back({new Folder(step.folder, below->name), step.folder, below.get(), false});
       }
     }
   }
 
   void Leave(const FolderPointer& folder, const FolderPointer& parent, const PlannedFolder& plan) {
-    if (plan.remove_if_empty && parent != nullptr) {
+    if (plan.remove_if_empty && parent) {
       // Not empty: what is in it was never captured, and stays.
       if (::unlinkat(parent->fd(), plan.name.c_str(), AT_REMOVEDIR) == 0) {
         ++reports_[0].deleted;
@@ -461,9 +450,8 @@ class Writer {
     // The parent is not ours to own: the root of this walk opens it anew by its descriptor.
     Result<Fd> fd = OpenAt(parent.fd(), ".", O_RDONLY | O_DIRECTORY);
     if (!fd) return Fail(worker, parent.PathOf(removal.name), fd.error().message());
-    auto base = std::make_shared<Folder>(std::move(fd).value());
-    std::vector<Step> stack{
-        {std::make_shared<Folder>(base, removal.name), removal.folder, base, false}};
+    FolderPointer base(new Folder(std::move(fd).value()));
+    std::vector<Step> stack{{new Folder(base, removal.name), removal.folder, base, false}};
     while (!stack.empty()) {
       const Step step = std::move(stack.back());
       stack.pop_back();
@@ -485,8 +473,8 @@ class Writer {
       for (const ScannedEntry& entry : step.scanned->entries) {
         if (entry.vanished || !IsCaptured(entry.entry_class)) continue;
         if (entry.child != nullptr) {
-          stack.push_back({std::make_shared<Folder>(step.folder, std::string(entry.name)),
-                           entry.child, step.folder, false});
+          stack.push_back(
+              {new Folder(step.folder, std::string(entry.name)), entry.child, step.folder, false});
         } else {
           RemoveOne(worker, *step.folder, {std::string(entry.name), entry.status, nullptr});
         }
