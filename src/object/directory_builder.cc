@@ -26,10 +26,7 @@ Result<void> DirectoryBuilder::EndItem(size_t level, const TreeTotals& totals,
                                        std::string_view name) {
   Level& page = levels_[level];
   ++page.items;
-  if (__builtin_add_overflow(page.totals.files, totals.files, &page.totals.files) ||
-      __builtin_add_overflow(page.totals.bytes, totals.bytes, &page.totals.bytes)) {
-    return Error(ErrorCode::kFailed, "directory too large: its total size overflows");
-  }
+  if (!AddTotals(totals, &page.totals)) return TotalsOverflow();
   page.last_name = name;
   page.ends = PageEndsAfter(static_cast<uint8_t>(level), page.items, NameHash(name));
   return {};

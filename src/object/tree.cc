@@ -12,11 +12,6 @@ Error Malformed(std::string_view reason) {
   return Error(ErrorCode::kCorrupt, "malformed tree: " + std::string(reason));
 }
 
-bool AddTotals(const TreeTotals& more, TreeTotals* sum) {
-  return !__builtin_add_overflow(sum->files, more.files, &sum->files) &&
-         !__builtin_add_overflow(sum->bytes, more.bytes, &sum->bytes);
-}
-
 // Decodes what follows the kind and the name.
 const char* DecodeEntryBody(Decoder& decoder, TreeEntry* entry) {
   switch (entry->kind) {
@@ -89,6 +84,15 @@ const char* DecodeItems(Decoder& decoder, uint8_t level, size_t count,
 }
 
 }  // namespace
+
+bool AddTotals(const TreeTotals& more, TreeTotals* sum) {
+  return !__builtin_add_overflow(sum->files, more.files, &sum->files) &&
+         !__builtin_add_overflow(sum->bytes, more.bytes, &sum->bytes);
+}
+
+Error TotalsOverflow() {
+  return Error(ErrorCode::kFailed, "directory too large: its total size overflows");
+}
 
 std::string_view EntryKindName(EntryKind kind) {
   switch (kind) {

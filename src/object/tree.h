@@ -31,6 +31,11 @@ struct TreeTotals {
   friend bool operator==(const TreeTotals&, const TreeTotals&) = default;
 };
 
+// Adds to `sum`; false, and no meaning in it, if that overflows.
+bool AddTotals(const TreeTotals& more, TreeTotals* sum);
+// For writers, to whom that happens with contents that cannot be.
+Error TotalsOverflow();
+
 // One name in a directory. Which fields count depends on `kind`.
 struct TreeEntry {
   EntryKind kind = EntryKind::kFile;

@@ -58,32 +58,11 @@ size_t HeaderBytes(const Bytes& bytes) {
   return static_cast<size_t>(parser.at() - bytes.data());
 }
 
-bool AddTotals(const TreeTotals& more, TreeTotals* sum) {
-  return !__builtin_add_overflow(sum->files, more.files, &sum->files) &&
-         !__builtin_add_overflow(sum->bytes, more.bytes, &sum->bytes);
-}
-
-Error TooLarge() {
-  return Error(ErrorCode::kFailed, "directory too large: its total size overflows");
-}
-
 }  // namespace
 
 TreeTotals PageItem::Totals() const {
   if (kind == EntryKind::kDirectory) return below;
   return {1, IsFile(kind) ? size : 0};
-}
-
-TreeEntry PageItem::ToTreeEntry() const {
-  TreeEntry entry;
-  entry.kind = kind;
-  entry.name = name;
-  entry.size = size;
-  if (id != nullptr) entry.id = Digest::FromBytes(id);
-  if (manifest != nullptr) entry.manifest = {Digest::FromBytes(manifest)};
-  entry.target = target;
-  entry.below = below;
-  return entry;
 }
 
 Page::~Page() { delete[] segments_.load(std::memory_order_relaxed); }
@@ -104,7 +83,6 @@ Result<Ref<Page>> Page::Decode(const TreeId& id, Bytes bytes) {
     ParseItem(parser, page->level_);
   }
   page->offsets_.push_back(static_cast<uint32_t>(parser.at() - start));
-  page->SetStored();
   return page;
 }
 
@@ -114,7 +92,7 @@ Result<Ref<Page>> Page::Make(uint8_t level, std::span<NewItem> items) {
   page->bytes_ = TreePageHeader(level, items.size());
   page->offsets_.reserve(items.size() + 1);
   for (const NewItem& item : items) {
-    if (!AddTotals(item.totals, &page->totals_)) return TooLarge();
+    if (!AddTotals(item.totals, &page->totals_)) return TotalsOverflow();
     page->offsets_.push_back(static_cast<uint32_t>(page->bytes_.size()));
     page->bytes_.append(item.bytes);
   }
@@ -149,7 +127,7 @@ Result<Ref<Page>> Page::Replace(std::span<const std::pair<size_t, NewItem>> repl
     const TreeTotals old = Item(place).Totals();
     page->totals_.files -= old.files;
     page->totals_.bytes -= old.bytes;
-    if (!AddTotals(item.totals, &page->totals_)) return TooLarge();
+    if (!AddTotals(item.totals, &page->totals_)) return TotalsOverflow();
   }
   move_offsets(offsets_.size());
   page->bytes_.append(bytes_, copied);

@@ -4,8 +4,8 @@
 // are in memory. Invariants:
 //  - Its bytes, id and totals never change once it is made; states share pages.
 //  - A node below is loaded at most once and then stays as long as the page.
-//  - What is not stored is in memory: a page that is not known to be in L2 has a node for every
-//    content, page and directory below it that is not known to be in L2 either.
+//  - What is in no store is in memory: a page has a node for every content, page and directory
+//    below it that was not read from one.
 #ifndef HELIOS_VST_PAGE_H_
 #define HELIOS_VST_PAGE_H_
 
@@ -23,17 +23,9 @@
 namespace helios {
 
 // A node of a virtual state tree: a page, a directory, or a file's content.
-class VstNode : public RefCounted {
- public:
-  // Known to be in L2.
-  bool IsStored() const { return stored_.load(std::memory_order_acquire); }
-  void SetStored() const { stored_.store(true, std::memory_order_release); }
+class VstNode : public RefCounted {};
 
- private:
-  mutable std::atomic<bool> stored_ = false;
-};
-
-// The content of a file, or a symlink's target, that is not (only) in L2.
+// The content of a file that was written.
 class VstContent : public VstNode {
  public:
   explicit VstContent(std::shared_ptr<const Bytes> bytes) : bytes_(std::move(bytes)) {}
@@ -54,7 +46,6 @@ struct PageItem {
   TreeTotals below;                        // directory or page
 
   TreeTotals Totals() const;
-  TreeEntry ToTreeEntry() const;
 };
 
 // An item of a page to be made: its encoding and the node that belongs to it.
@@ -67,7 +58,7 @@ struct NewItem {
 
 class Page : public VstNode {
  public:
-  // From a tree object as it was read and verified; it counts as stored. Errors: kCorrupt.
+  // From a tree object as it was read and verified. Errors: kCorrupt.
   static Result<Ref<Page>> Decode(const TreeId& id, Bytes bytes);
   // From items in order, cut where the form says. Errors: kFailed if the totals overflow.
   static Result<Ref<Page>> Make(uint8_t level, std::span<NewItem> items);
@@ -78,7 +69,6 @@ class Page : public VstNode {
   const TreeId& id() const { return id_; }
   uint8_t level() const { return level_; }
   const TreeTotals& totals() const { return totals_; }
-  const Bytes& bytes() const { return bytes_; }
   size_t size() const { return offsets_.size() - 1; }
   PageItem Item(size_t index) const;
   ByteView ItemBytes(size_t index) const {

@@ -1,78 +1,90 @@
 #include "vst/page_source.h"
 
-#include "object/hash.h"
+#include "object/paging.h"
 #include "vst/tree_reader.h"
 
 namespace helios {
 namespace {
 
-// What a page must be according to the one above it. The reasons are those of docs/format.md.
-Result<void> CheckChild(const Page& parent, const PageItem& ref, const Page& child) {
-  const auto contradicts = [&](const char* what) {
-    return Error(ErrorCode::kCorrupt, ObjectKey(child.id()).ToString() + " is damaged: " + what);
-  };
-  if (child.level() + 1 != parent.level()) return contradicts("it is on another level");
-  if (child.size() == 0 || child.Name(child.size() - 1) != ref.name) {
-    return contradicts("it ends at another name than its parent says");
+// What the page below item `index` must be according to `parent`: all that docs/format.md says but
+// where the last page of a level ends, which only its top page knows.
+Result<void> CheckChild(const Page& parent, size_t index, const Page& child) {
+  const PageItem ref = parent.Item(index);
+  if (child.level() + 1 != parent.level()) {
+    return Contradiction(child.id(), "it is on another level");
   }
-  if (child.totals() != ref.below) return contradicts("it has other totals than its parent says");
+  if (child.size() == 0 || child.Name(child.size() - 1) != ref.name) {
+    return Contradiction(child.id(), "it ends at another name than its parent says");
+  }
+  if (index > 0 && child.Name(0) <= parent.Name(index - 1)) {
+    return Contradiction(child.id(), "its names overlap those of the page before");
+  }
+  if (index + 1 < parent.size() &&
+      !PageEndsAfter(child.level(), child.size(), NameHash(ref.name))) {
+    return Contradiction(child.id(), "it ends where no page ends");
+  }
+  if (child.totals() != ref.below) {
+    return Contradiction(child.id(), "it has other totals than its parent says");
+  }
   return {};
 }
 
 }  // namespace
 
-Result<Bytes> PageSource::LoadBytes(const ObjectKey& key) const {
+Result<std::shared_ptr<const Bytes>> PageSource::Load(const ObjectKey& key) const {
   if (store_ == nullptr) return MissingObject(key);
-  HELIOS_TRY_ASSIGN(std::optional<Bytes> bytes, store_->Get(key));
-  if (!bytes) return MissingObject(key);
-  return *std::move(bytes);
+  HELIOS_TRY_ASSIGN(std::shared_ptr<const Bytes> bytes, store_->GetShared(key));
+  if (bytes == nullptr) return MissingObject(key);
+  return bytes;
 }
 
-Result<Ref<Page>> PageSource::Load(const TreeId& id) const {
-  HELIOS_TRY_ASSIGN(Bytes bytes, LoadBytes(id));
-  Result<Ref<Page>> page = Page::Decode(id, std::move(bytes));
+Result<Ref<Page>> PageSource::LoadPage(const TreeId& id) const {
+  HELIOS_TRY_ASSIGN(const std::shared_ptr<const Bytes> bytes, Load(id));
+  Result<Ref<Page>> page = Page::Decode(id, *bytes);
   if (!page) return std::move(page).error().WithContext(ObjectKey(id).ToString());
+  return page;
+}
+
+Result<Ref<Page>> PageSource::Top(const TreeId& id) const {
+  HELIOS_TRY_ASSIGN(Ref<Page> page, LoadPage(id));
+  if (page->level() > 0 && page->size() < 2) {
+    return Contradiction(id, "a level above a single page");
+  }
   return page;
 }
 
 Result<Page*> PageSource::Child(const Page& parent, size_t index) const {
   if (VstNode* node = parent.Node(index)) return static_cast<Page*>(node);
-  const PageItem ref = parent.Item(index);
-  HELIOS_TRY_ASSIGN(const Ref<Page> page, Load({Digest::FromBytes(ref.id)}));
-  HELIOS_TRY(CheckChild(parent, ref, *page));
+  HELIOS_TRY_ASSIGN(const Ref<Page> page, LoadPage({Digest::FromBytes(parent.Item(index).id)}));
+  HELIOS_TRY(CheckChild(parent, index, *page));
   return static_cast<Page*>(parent.KeepNode(index, page));
 }
 
 Result<std::shared_ptr<const Bytes>> PageSource::Content(uint64_t size, const BlobId& id,
                                                          const ManifestId& manifest) const {
   if (size > kWholeBlobBytesMax) return LargeContent(size, id, manifest);
-  HELIOS_TRY_ASSIGN(Bytes bytes, LoadBytes(id));
-  if (bytes.size() != size) {
+  HELIOS_TRY_ASSIGN(std::shared_ptr<const Bytes> bytes, Load(id));
+  if (bytes->size() != size) {
     return Error(ErrorCode::kCorrupt,
                  ObjectKey(id).ToString() + " has another size than its tree says");
   }
-  return std::make_shared<const Bytes>(std::move(bytes));
+  return bytes;
 }
 
 Result<std::shared_ptr<const Bytes>> PageSource::LargeContent(uint64_t size, const BlobId& id,
                                                               const ManifestId& manifest) const {
   if (store_ == nullptr) return MissingObject(manifest);
   auto whole = std::make_shared<Bytes>();
-  HELIOS_TRY(TreeReader(store_).ForEachChunk(
-      manifest, [&](const BlobId& part, uint64_t length) -> Result<void> {
-        HELIOS_TRY_ASSIGN(const Bytes chunk, LoadBytes(part));
-        if (chunk.size() != length || chunk.size() > size - whole->size()) {
-          return Error(ErrorCode::kCorrupt, ObjectKey(manifest).ToString() +
-                                                " is damaged: its chunks have other lengths");
-        }
-        whole->append(chunk);
-        return {};
-      }));
-  if (whole->size() != size || HashBlob(*whole) != id) {
-    return Error(ErrorCode::kCorrupt, ObjectKey(manifest).ToString() +
-                                          " is damaged: its chunks do not make up blob " +
-                                          FormatId(id));
-  }
+  ContentVerifier verifier(manifest);
+  const auto take_chunk = [&](const BlobId& part, uint64_t length) -> Result<void> {
+    HELIOS_TRY_ASSIGN(const std::shared_ptr<const Bytes> chunk, Load(part));
+    HELIOS_TRY(verifier.Add(part, length, *chunk));
+    if (length > size - whole->size()) return verifier.Finish(size, id.digest);  // an error
+    whole->append(*chunk);
+    return {};
+  };
+  HELIOS_TRY(TreeReader(store_).ForEachChunk(manifest, take_chunk));
+  HELIOS_TRY(verifier.Finish(size, id.digest));
   return std::shared_ptr<const Bytes>(std::move(whole));
 }
 

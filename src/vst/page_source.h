@@ -7,13 +7,14 @@
 
 namespace helios {
 
-// Thread-safe. Without a store every node must be in memory.
+// Thread-safe. Without a store every node must be in memory. Errors: kMissingObject, kCorrupt,
+// those of the store; each names the object.
 class PageSource {
  public:
   explicit PageSource(ObjectStore* store) : store_(store) {}
 
-  // Errors: kMissingObject, kCorrupt, those of the store; each names the object.
-  Result<Ref<Page>> Load(const TreeId& id) const;
+  // The top page of a directory.
+  Result<Ref<Page>> Top(const TreeId& id) const;
   // The page below item `index` of a page above level 0; kept there once it is loaded.
   Result<Page*> Child(const Page& parent, size_t index) const;
   // A whole file's content, chunks joined.
@@ -21,7 +22,8 @@ class PageSource {
                                                const ManifestId& manifest) const;
 
  private:
-  Result<Bytes> LoadBytes(const ObjectKey& key) const;
+  Result<std::shared_ptr<const Bytes>> Load(const ObjectKey& key) const;
+  Result<Ref<Page>> LoadPage(const TreeId& id) const;
   Result<std::shared_ptr<const Bytes>> LargeContent(uint64_t size, const BlobId& id,
                                                     const ManifestId& manifest) const;
 

@@ -10,10 +10,6 @@
 namespace helios {
 namespace {
 
-Error Contradiction(const ObjectKey& key, std::string_view what) {
-  return Error(ErrorCode::kCorrupt, key.ToString() + " is damaged: " + std::string(what));
-}
-
 // A page that is still to be read, and what its parent says of it.
 struct PendingPage {
   TreeId tree;
@@ -86,6 +82,24 @@ void DropCommon(std::vector<TreePageRef>* a, std::vector<TreePageRef>* b) {
 
 Error MissingObject(const ObjectKey& key) {
   return Error(ErrorCode::kMissingObject, "object is missing from the store: " + key.ToString());
+}
+
+Error Contradiction(const ObjectKey& key, std::string_view what) {
+  return Error(ErrorCode::kCorrupt, key.ToString() + " is damaged: " + std::string(what));
+}
+
+Result<void> ContentVerifier::Add(const BlobId& id, uint64_t length, ByteView chunk) {
+  if (chunk.size() != length) {
+    return Contradiction(id, "its length is not what " + ObjectKey(manifest_).ToString() + " says");
+  }
+  whole_.Update(chunk);
+  size_ += length;
+  return {};
+}
+
+Result<void> ContentVerifier::Finish(uint64_t size, const Digest& id) const {
+  if (size_ == size && whole_.Finish() == id) return {};
+  return Contradiction(manifest_, "its chunks do not make up blob " + FormatId(id));
 }
 
 Result<std::shared_ptr<const Bytes>> TreeReader::Load(const ObjectKey& key) const {

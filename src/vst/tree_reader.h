@@ -10,6 +10,7 @@
 
 #include "helios/object_store.h"
 #include "object/attributes.h"
+#include "object/hash.h"
 #include "object/manifest.h"
 #include "object/tree.h"
 
@@ -58,8 +59,26 @@ class TreeReader {
   ObjectStore* store_;
 };
 
-// Both sides of a missing or damaged object's error: what refers to it.
+// The errors of an object that is not there, and of one that is not what refers to it says.
 Error MissingObject(const ObjectKey& key);
+Error Contradiction(const ObjectKey& key, std::string_view what);
+
+// Whether the chunks of a large file make it up.
+class ContentVerifier {
+ public:
+  // `manifest` is for messages.
+  explicit ContentVerifier(const ManifestId& manifest) : manifest_(manifest) {}
+
+  // The next chunk, of which the manifest gives id and length.
+  Result<void> Add(const BlobId& id, uint64_t length, ByteView chunk);
+  // After the last: what the file must be.
+  Result<void> Finish(uint64_t size, const Digest& id) const;
+
+ private:
+  const ManifestId manifest_;
+  Hasher whole_;
+  uint64_t size_ = 0;
+};
 
 }  // namespace helios
 

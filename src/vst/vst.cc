@@ -57,37 +57,49 @@ class Components {
   std::string_view rest_;
 };
 
-// What is at `path`; the root is a directory.
-Result<std::optional<VstItem>> Lookup(const PageSource& source, const Ref<VstDirectory>& root,
-                                      const TreePath& path) {
-  if (path.IsRoot()) return std::optional<VstItem>(VstItem::OfDirectory(root));
-  const VstDirectory* directory = root.get();
-  for (Components components(path);;) {
-    const std::string_view name = components.Next();
-    if (components.AtEnd()) return directory->Find(source, name);
-    HELIOS_TRY_ASSIGN(directory, directory->FindDirectory(source, name));
-    if (directory == nullptr) return std::optional<VstItem>();
-  }
-}
+// What is at a path, or why nothing can be there.
+struct Found {
+  std::optional<VstItem> item;
+  bool is_below_file = false;  // a file or symlink is where a folder above it would be
+};
 
-// Whether something can be put at `path`: errors if a file or symlink is where a folder must be.
-// What it looks at is loaded afterwards. Returns what is there already.
-Result<std::optional<VstItem>> CheckPlace(const PageSource& source, const Ref<VstDirectory>& root,
-                                          const TreePath& path) {
-  if (path.IsRoot()) return Error(ErrorCode::kInvalidArgument, "the root is a folder, and stays");
+// The root is a directory.
+Result<Found> Find(const PageSource& source, const Ref<VstDirectory>& root, const TreePath& path) {
+  if (path.IsRoot()) return Found{VstItem::OfDirectory(root)};
   const VstDirectory* directory = root.get();
   for (Components components(path);;) {
     const std::string_view name = components.Next();
-    if (components.AtEnd()) return directory->Find(source, name);
+    if (components.AtEnd()) {
+      HELIOS_TRY_ASSIGN(std::optional<VstItem> item, directory->Find(source, name));
+      return Found{std::move(item)};
+    }
     HELIOS_TRY_ASSIGN(const VstDirectory* below, directory->FindDirectory(source, name));
     if (below == nullptr) {
       HELIOS_TRY_ASSIGN(const std::optional<VstItem> other, directory->Find(source, name));
-      if (!other) return other;
-      return Error(ErrorCode::kInvalidArgument,
-                   "cannot put anything at " + path.text() + ": a folder above it is a file");
+      return Found{std::nullopt, other.has_value()};
     }
     directory = below;
   }
+}
+
+// Whether something can be put at `path`; what must be loaded for that is, afterwards. Returns
+// what is there already.
+Result<std::optional<VstItem>> CheckPlace(const PageSource& source, const Ref<VstDirectory>& root,
+                                          const TreePath& path) {
+  if (path.IsRoot()) return Error(ErrorCode::kInvalidArgument, "the root is a folder, and stays");
+  HELIOS_TRY_ASSIGN(Found found, Find(source, root, path));
+  if (!found.is_below_file) return std::move(found.item);
+  return Error(ErrorCode::kInvalidArgument,
+               "cannot put anything at " + path.text() + ": a folder above it is a file");
+}
+
+// The same for a file or symlink, which takes no folder's place.
+Result<void> CheckPlaceOfFile(const PageSource& source, const Ref<VstDirectory>& root,
+                              const TreePath& path) {
+  HELIOS_TRY_ASSIGN(const std::optional<VstItem> present, CheckPlace(source, root, path));
+  if (!present || present->directory() == nullptr) return {};
+  return Error(ErrorCode::kInvalidArgument,
+               "cannot put a file at " + path.text() + ": it is a folder");
 }
 
 // Makes the directory that `place` holds one that may be changed: nobody else has it.
@@ -143,11 +155,7 @@ Vst& Vst::operator=(Vst&&) noexcept = default;
 Vst Vst::Fork() const { return Vst(std::make_unique<State>(*state_)); }
 
 Result<void> Vst::Write(const TreePath& path, ByteView content, bool executable) {
-  HELIOS_TRY_ASSIGN(const std::optional<VstItem> present,
-                    CheckPlace(state_->source, state_->root, path));
-  if (present && present->directory() != nullptr) {
-    return Error(ErrorCode::kInvalidArgument, "cannot write " + path.text() + ": it is a folder");
-  }
+  HELIOS_TRY(CheckPlaceOfFile(state_->source, state_->root, path));
   VstItem item;
   item.kind = executable ? EntryKind::kExecutable : EntryKind::kFile;
   item.size = content.size();
@@ -161,11 +169,7 @@ Result<void> Vst::WriteSymlink(const TreePath& path, ByteView target) {
     return Error(ErrorCode::kInvalidArgument,
                  "malformed symlink target at " + path.text() + ": 1 to 4095 bytes without NUL");
   }
-  HELIOS_TRY_ASSIGN(const std::optional<VstItem> present,
-                    CheckPlace(state_->source, state_->root, path));
-  if (present && present->directory() != nullptr) {
-    return Error(ErrorCode::kInvalidArgument, "cannot write " + path.text() + ": it is a folder");
-  }
+  HELIOS_TRY(CheckPlaceOfFile(state_->source, state_->root, path));
   VstItem item;
   item.kind = EntryKind::kSymlink;
   item.target = target;
@@ -186,33 +190,28 @@ Result<void> Vst::MakeDirectory(const TreePath& path) {
 
 Result<void> Vst::Remove(const TreePath& path) {
   if (path.IsRoot()) return Error(ErrorCode::kInvalidArgument, "the root cannot be removed");
-  HELIOS_TRY_ASSIGN(const std::optional<VstItem> present,
-                    Lookup(state_->source, state_->root, path));
-  if (!present) return NotFound(path);
+  HELIOS_TRY_ASSIGN(const Found present, Find(state_->source, state_->root, path));
+  if (!present.item) return NotFound(path);
   return Put(state_->source, &state_->root, path, std::nullopt);
 }
 
 Result<void> Vst::Rename(const TreePath& from, const TreePath& to) {
   if (from.IsRoot()) return Error(ErrorCode::kInvalidArgument, "the root cannot be renamed");
-  HELIOS_TRY_ASSIGN(std::optional<VstItem> moved, Lookup(state_->source, state_->root, from));
-  if (!moved) return NotFound(from);
+  HELIOS_TRY_ASSIGN(Found moved, Find(state_->source, state_->root, from));
+  if (!moved.item) return NotFound(from);
   if (from == to) return {};
   if (to.text().starts_with(from.text() + "/")) {
     return Error(ErrorCode::kInvalidArgument,
                  "cannot move " + from.text() + " into itself: " + to.text());
   }
-  HELIOS_TRY_ASSIGN(const std::optional<VstItem> present,
-                    CheckPlace(state_->source, state_->root, to));
-  if (present && present->directory() != nullptr) {
-    return Error(ErrorCode::kInvalidArgument,
-                 "cannot rename " + from.text() + " to " + to.text() + ": it is a folder");
-  }
+  HELIOS_TRY(CheckPlaceOfFile(state_->source, state_->root, to));
   HELIOS_TRY(Put(state_->source, &state_->root, from, std::nullopt));
-  return Put(state_->source, &state_->root, to, std::move(moved));
+  return Put(state_->source, &state_->root, to, std::move(moved.item));
 }
 
 Result<std::shared_ptr<const Bytes>> Vst::Read(const TreePath& path) const {
-  HELIOS_TRY_ASSIGN(const std::optional<VstItem> item, Lookup(state_->source, state_->root, path));
+  HELIOS_TRY_ASSIGN(const Found found, Find(state_->source, state_->root, path));
+  const std::optional<VstItem>& item = found.item;
   if (!item) return NotFound(path);
   if (!IsFile(item->kind)) {
     return Error(ErrorCode::kInvalidArgument, "cannot read " + path.text() + ": it is not a file");
@@ -225,7 +224,8 @@ Result<std::shared_ptr<const Bytes>> Vst::Read(const TreePath& path) const {
 }
 
 Result<std::optional<VstEntry>> Vst::Stat(const TreePath& path) const {
-  HELIOS_TRY_ASSIGN(const std::optional<VstItem> item, Lookup(state_->source, state_->root, path));
+  HELIOS_TRY_ASSIGN(const Found found, Find(state_->source, state_->root, path));
+  const std::optional<VstItem>& item = found.item;
   if (!item) return std::optional<VstEntry>();
   const std::string& text = path.text();
   const size_t slash = text.rfind('/');
@@ -234,12 +234,14 @@ Result<std::optional<VstEntry>> Vst::Stat(const TreePath& path) const {
 }
 
 Result<bool> Vst::Contains(const TreePath& path) const {
-  HELIOS_TRY_ASSIGN(const std::optional<VstItem> item, Lookup(state_->source, state_->root, path));
+  HELIOS_TRY_ASSIGN(const Found found, Find(state_->source, state_->root, path));
+  const std::optional<VstItem>& item = found.item;
   return item.has_value();
 }
 
 Result<std::vector<VstEntry>> Vst::List(const TreePath& path) const {
-  HELIOS_TRY_ASSIGN(const std::optional<VstItem> item, Lookup(state_->source, state_->root, path));
+  HELIOS_TRY_ASSIGN(const Found found, Find(state_->source, state_->root, path));
+  const std::optional<VstItem>& item = found.item;
   if (!item) return NotFound(path);
   const VstDirectory* directory = item->directory();
   if (directory == nullptr) {
@@ -247,8 +249,8 @@ Result<std::vector<VstEntry>> Vst::List(const TreePath& path) const {
   }
   std::vector<VstEntry> entries;
   HELIOS_TRY(directory->ForEach(state_->source,
-                                [&](const std::string& name, const VstItem& found) -> Result<void> {
-                                  entries.push_back(ToEntry(name, found));
+                                [&](const std::string& name, const VstItem& held) -> Result<void> {
+                                  entries.push_back(ToEntry(name, held));
                                   return {};
                                 }));
   return entries;
@@ -260,7 +262,7 @@ Result<SnapshotId> Vst::Commit() {
 }
 
 Result<void> Vst::Restore(const SnapshotId& snapshot) {
-  HELIOS_TRY_ASSIGN(const Ref<Page> top, state_->source.Load(snapshot));
+  HELIOS_TRY_ASSIGN(const Ref<Page> top, state_->source.Top(snapshot));
   state_->root = new VstDirectory(top);
   return {};
 }

@@ -4,6 +4,7 @@
 #include "object/hash.h"
 #include "object/manifest.h"
 #include "vst/page_editor.h"
+#include "vst/tree_reader.h"
 
 namespace helios {
 namespace {
@@ -61,7 +62,6 @@ VstDirectory* DirectoryOf(const Page& page, size_t index) {
   if (VstNode* node = page.Node(index)) return static_cast<VstDirectory*>(node);
   const PageItem item = page.Item(index);
   const Ref<VstNode> made(new VstDirectory({Digest::FromBytes(item.id)}, item.below));
-  made->SetStored();
   return static_cast<VstDirectory*>(page.KeepNode(index, made));
 }
 
@@ -89,10 +89,9 @@ Ref<VstDirectory> VstDirectory::Copy() const {
 
 Result<Page*> VstDirectory::Top(const PageSource& source) const {
   if (Page* top = top_.get()) return top;
-  HELIOS_TRY_ASSIGN(const Ref<Page> page, source.Load(id_));
+  HELIOS_TRY_ASSIGN(const Ref<Page> page, source.Top(id_));
   if (page->totals() != totals_) {
-    return Error(ErrorCode::kCorrupt, ObjectKey(id_).ToString() +
-                                          " is damaged: it has other totals than its parent says");
+    return Contradiction(id_, "it has other totals than its parent says");
   }
   return top_.Fill(page);
 }

@@ -8,7 +8,8 @@
 
 #include "object/directory_builder.h"
 #include "object/hash.h"
-#include "object/manifest.h"
+#include "object/paging.h"
+#include "object/tree.h"
 #include "store/memory/memory_store.h"
 
 namespace helios {
@@ -319,6 +320,74 @@ TEST(VstTest, MissingAndDamagedObjectsAreNamed) {
   EXPECT_NE(content.error().message().find("folder/file"), std::string::npos);
   EXPECT_FALSE(Vst(&store).Restore({HashBlob("no tree").digest}));
   EXPECT_FALSE(Vst().Restore(id));
+}
+
+// Pages that decode by themselves and do not fit together.
+class HostilePagesTest : public testing::Test {
+ protected:
+  TreePageRef Put(const TreePage& page) {
+    const Bytes bytes = EncodeTreePage(page);
+    const Object object{{ObjectKind::kTree, HashObject(ObjectKind::kTree, bytes)}, bytes};
+    EXPECT_TRUE(store_.PutMany({&object, 1}));
+    const std::string last =
+        page.level == 0 ? page.entries.back().name : page.pages.back().last_name;
+    return {last, {object.key.digest}, page.Totals()};
+  }
+  // A page of the names from `first` on up to one where a page may end, or so many.
+  static TreePage Leaf(int first, size_t count) {
+    TreePage page;
+    for (int i = first; page.entries.size() < count; ++i) {
+      TreeEntry entry;
+      entry.name = "name" + std::to_string(i);
+      if (page.entries.size() + 1 < count &&
+          PageEndsAfter(0, page.entries.size() + 1, NameHash(entry.name))) {
+        continue;
+      }
+      page.entries.push_back(entry);
+    }
+    return page;
+  }
+  void ExpectCorrupt(const TreeId& top) {
+    Vst vst(&store_);
+    const Result<void> restored = vst.Restore(top);
+    const auto listed = vst.List(P(""));
+    ASSERT_FALSE(restored && listed);
+    const Error& error = restored ? listed.error() : restored.error();
+    EXPECT_EQ(error.code(), ErrorCode::kCorrupt) << error.message();
+  }
+
+  MemoryStore store_;
+};
+
+TEST_F(HostilePagesTest, APageThatEndsWhereNoPageEndsIsDamage) {
+  TreePage top;
+  top.level = 1;
+  top.pages = {Put(Leaf(10000, 3)), Put(Leaf(20000, 3))};
+  ExpectCorrupt(Put(top).id);
+}
+
+TEST_F(HostilePagesTest, ALevelAboveASinglePageIsDamage) {
+  TreePage top;
+  top.level = 1;
+  top.pages = {Put(Leaf(10000, 3))};
+  ExpectCorrupt(Put(top).id);
+}
+
+TEST_F(HostilePagesTest, PagesWhoseNamesOverlapAreDamage) {
+  // The first ends where it must; the second begins before that.
+  TreePage first;
+  for (int i = 10000; first.entries.size() < kPageItemsMax; ++i) {
+    TreeEntry entry;
+    entry.name = "name" + std::to_string(i);
+    first.entries.push_back(entry);
+    if (PageEndsAfter(0, first.entries.size(), NameHash(entry.name))) break;
+  }
+  TreePage second = Leaf(20000, 2);
+  second.entries[0].name = "name10000";
+  TreePage top;
+  top.level = 1;
+  top.pages = {Put(first), Put(second)};
+  ExpectCorrupt(Put(top).id);
 }
 
 TEST(VstTest, LargeFilesHaveManifests) {

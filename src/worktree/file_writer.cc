@@ -9,7 +9,6 @@
 #include <cstring>
 
 #include "base/durable_file.h"
-#include "object/hash.h"
 
 namespace helios {
 namespace {
@@ -93,30 +92,17 @@ Result<FileWriter::Outcome> FileWriter::CreateFile(int folder, const std::string
 }
 
 Result<void> FileWriter::WriteLargeContent(int fd, const TreeEntry& entry) const {
-  Hasher whole;
-  uint64_t size = 0;
-  HELIOS_TRY(TreeReader(store_).ForEachChunk(
-      entry.manifest, [&](const BlobId& id, uint64_t length) -> Result<void> {
-        const ObjectKey key(id);
-        return store_->GetMany(
-            {&key, 1}, [&](size_t, std::optional<ByteView> bytes) -> Result<void> {
-              if (!bytes) return MissingObject(key);
-              if (bytes->size() != length) {
-                return Error(ErrorCode::kCorrupt,
-                             key.ToString() + " is damaged: its length is not what " +
-                                 ObjectKey(entry.manifest).ToString() + " says");
-              }
-              whole.Update(*bytes);
-              size += length;
-              return WriteAll(fd, *bytes, entry.name);
-            });
-      }));
-  if (size != entry.size || whole.Finish() != entry.id) {
-    return Error(ErrorCode::kCorrupt, ObjectKey(entry.manifest).ToString() +
-                                          " is damaged: its chunks do not make up blob " +
-                                          FormatId(entry.id));
-  }
-  return {};
+  ContentVerifier verifier(entry.manifest);
+  const auto write_chunk = [&](const BlobId& id, uint64_t length) -> Result<void> {
+    const ObjectKey key(id);
+    return store_->GetMany({&key, 1}, [&](size_t, std::optional<ByteView> bytes) -> Result<void> {
+      if (!bytes) return MissingObject(key);
+      HELIOS_TRY(verifier.Add(id, length, *bytes));
+      return WriteAll(fd, *bytes, entry.name);
+    });
+  };
+  HELIOS_TRY(TreeReader(store_).ForEachChunk(entry.manifest, write_chunk));
+  return verifier.Finish(entry.size, entry.id);
 }
 
 Result<FileWriter::Outcome> FileWriter::CreateSymlink(int folder, const std::string& name,

@@ -81,7 +81,6 @@ class Planner {
     DirectoryContents target;
     if (step.target) {
       HELIOS_TRY_ASSIGN(target, reader_.ReadDirectory(step.target->tree, &step.target->attributes));
-      // What changes a folder's names changes its time, too.
       if (target.own != step.workspace->status.Attributes()) step.planned->attributes = target.own;
     }
     step.workspace->Expand();
@@ -122,6 +121,7 @@ class Planner {
       sides.path = Join(step.path, name);
       HELIOS_TRY(PlanName(sides, findings));
     }
+    // What changes a folder's names changes its time, too.
     if (step.target && step.planned->ChangesEntries()) step.planned->attributes = target.own;
     return {};
   }
@@ -188,7 +188,6 @@ class Planner {
   Result<void> PlanOverFile(const Sides& sides, const Findings& findings) {
     const TreeEntry present = sides.workspace->ToTreeEntry();
     if (present == *sides.target) {
-      if (sides.workspace->status.Attributes() == sides.attributes->attributes) return {};
       findings.planned->files.push_back({PlannedFile::Action::kSetAttributes, present,
                                          sides.attributes->attributes, sides.workspace->status});
       return {};
