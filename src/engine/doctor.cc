@@ -202,10 +202,11 @@ HealthCheck CheckBaseline(const OperationLog& log, ObjectStore* store,
   if (store != nullptr) {
     const Result<Record> record = LoadRecord(store, operation.record);
     if (!record) return Wrong("baseline", record.error(), kAdvicePacks);
-    const ObjectKey roots[] = {operation.snapshot, operation.attributes};
+    std::vector<ObjectKey> roots{operation.snapshot};
+    if (operation.attributes) roots.emplace_back(*operation.attributes);
     const Result<std::vector<bool>> has = store->HasMany(roots);
     if (!has) return Wrong("baseline", has.error(), kAdvicePacks);
-    for (size_t i = 0; i < std::size(roots); ++i) {
+    for (size_t i = 0; i < roots.size(); ++i) {
       if ((*has)[i]) continue;
       return Wrong("baseline",
                    Error(ErrorCode::kMissingObject,

@@ -17,7 +17,8 @@ namespace {
 constexpr size_t kEntryOverhead = 4 + 8 + 4;
 constexpr size_t kOperationBytesMax = 16 << 10;
 constexpr size_t kWorkspaceBytesMax = 64;
-constexpr size_t kHoleBytesMin = 32;
+// No operation holds so many zeros in a row: absent attributes, device, inode and path are 35.
+constexpr size_t kHoleBytesMin = 40;
 constexpr size_t kPathBytesMax = 8 << 10;
 constexpr size_t kLogBytesMax = size_t{4} << 30;
 constexpr auto kLockWait = std::chrono::seconds(30);
@@ -34,7 +35,7 @@ Bytes EncodeOperation(const Operation& operation) {
   encoder.Fixed(static_cast<uint8_t>(operation.replaced ? 1 : 0));
   if (operation.replaced) encoder.Raw(operation.replaced->digest);
   encoder.Raw(operation.snapshot.digest);
-  encoder.Raw(operation.attributes.digest);
+  encoder.Raw(DigestOrZero(operation.attributes));
   encoder.Varint(operation.device);
   encoder.Varint(operation.inode);
   encoder.String(ByteView(operation.path).substr(0, kPathBytesMax));
@@ -55,7 +56,7 @@ std::optional<Operation> DecodeOperation(ByteView bytes) {
   const auto has_replaced = decoder.Fixed<uint8_t>();
   if (has_replaced == 1) operation.replaced = RecordId{decoder.RawDigest()};
   operation.snapshot = {decoder.RawDigest()};
-  operation.attributes = {decoder.RawDigest()};
+  operation.attributes = AttributesIdUnlessZero(decoder.RawDigest());
   operation.device = decoder.Varint();
   operation.inode = decoder.Varint();
   operation.path = decoder.String(kPathBytesMax);
@@ -94,7 +95,7 @@ std::optional<ByteView> TakeEntry(ByteView* rest) {
 bool HasWholeLength(ByteView rest) {
   if (rest.size() < kEntryOverhead) return false;
   const auto length = LoadLittleEndian<uint32_t>(rest.data());
-  // Blocks that never reached the disk read as zeros: no operation holds so many in a row.
+  // Blocks that never reached the disk read as zeros.
   const bool has_hole = rest.find(Bytes(kHoleBytesMin, '\0')) != rest.npos;
   return length > 0 && !has_hole && rest.size() == kEntryOverhead + length &&
          LoadLittleEndian<uint32_t>(rest.data() + rest.size() - sizeof(uint32_t)) == length;

@@ -24,7 +24,7 @@ struct Operation {
   RecordId record;
   std::optional<RecordId> replaced;  // where the workspace stood before
   SnapshotId snapshot;
-  AttributesId attributes;
+  std::optional<AttributesId> attributes;  // the record's
   uint64_t device = 0;  // of the workspace's root at that time
   uint64_t inode = 0;
   std::string path;  // of the workspace, for people

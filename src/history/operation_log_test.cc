@@ -99,6 +99,10 @@ TEST_F(OperationLogTest, GivesBackEveryField) {
   EXPECT_EQ(Latest("a"), operation);
   ASSERT_EQ(All().size(), 2u);
   EXPECT_EQ(All()[1], operation);
+  operation.replaced = operation.record;
+  operation.attributes.reset();
+  ASSERT_TRUE(Ok(log_.Append(operation)));
+  EXPECT_EQ(Latest("a"), operation);
 }
 
 TEST_F(OperationLogTest, WorkspacesStandForThemselves) {
@@ -295,6 +299,23 @@ TEST_F(TornLogTest, FlippedByteInEveryEarlierEntryIsCorrupt) {
           << at;
       ASSERT_EQ(ReadWholeFile(path_), damaged) << "damage was cut off, and history with it";
     }
+  }
+}
+
+TEST_F(TornLogTest, FlippedByteInALastEntryWithoutAttributesIsCorrupt) {
+  // Its zeros are not those of a block that never reached the disk.
+  Operation operation = MakeOperation("a", "4", operations_[2].record);
+  operation.attributes.reset();
+  operation.device = operation.inode = 0;
+  operation.path = "";
+  ASSERT_TRUE(Ok(log_.Append(operation)));
+  const Bytes whole = ReadWholeFile(path_);
+  // A flipped length looks like an entry that was cut short.
+  for (size_t at = file_.size() + sizeof(uint32_t); at < whole.size() - sizeof(uint32_t); ++at) {
+    Bytes damaged = whole;
+    damaged[at] = static_cast<char>(damaged[at] ^ 0x01);
+    WriteWholeFile(path_, damaged);
+    ASSERT_TRUE(Fails(log_.Latest("a"), ErrorCode::kCorrupt, path_)) << at;
   }
 }
 

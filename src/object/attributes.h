@@ -49,6 +49,16 @@ Bytes EncodeAttributesPage(const AttributesPage& page);
 // Errors: kCorrupt for anything but a canonical encoding, with the reason.
 Result<AttributesPage> DecodeAttributesPage(ByteView bytes);
 
+// Where a format has room for the id of attributes and there are none, it holds the zero digest,
+// which nothing hashes to.
+inline Digest DigestOrZero(const std::optional<AttributesId>& id) {
+  return id ? id->digest : Digest();
+}
+inline std::optional<AttributesId> AttributesIdUnlessZero(const Digest& digest) {
+  if (digest == Digest()) return std::nullopt;
+  return AttributesId{digest};
+}
+
 // The parts that EncodeAttributesPage strings together.
 Bytes AttributesPageHeader(const std::optional<FileAttributes>& own, uint8_t level,
                            size_t item_count);

@@ -19,7 +19,7 @@ Bytes EncodeRecord(const Record& record) {
   Encoder encoder(&bytes);
   encoder.Fixed(static_cast<uint8_t>(record.torn ? 1 : 0));
   encoder.Raw(record.snapshot.digest);
-  encoder.Raw(record.attributes.digest);
+  encoder.Raw(DigestOrZero(record.attributes));
   encoder.Varint(record.totals.files);
   encoder.Varint(record.totals.bytes);
   encoder.Varint(record.parents.size());
@@ -45,7 +45,7 @@ Result<Record> DecodeRecord(ByteView bytes) {
   if (flags > 1) return Malformed("unknown flags");
   record.torn = flags == 1;
   record.snapshot = {decoder.RawDigest()};
-  record.attributes = {decoder.RawDigest()};
+  record.attributes = AttributesIdUnlessZero(decoder.RawDigest());
   record.totals.files = decoder.Varint();
   record.totals.bytes = decoder.Varint();
   const uint64_t parents = decoder.Varint();

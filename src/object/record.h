@@ -3,6 +3,7 @@
 #define HELIOS_OBJECT_RECORD_H_
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,8 @@ inline constexpr size_t kRecordLabelsMax = 256;
 
 struct Record {
   SnapshotId snapshot;
-  AttributesId attributes;
+  // nullopt if modes and times are not known, as of a snapshot that never lay on disk.
+  std::optional<AttributesId> attributes;
   TreeTotals totals;
   std::vector<RecordId> parents;
   Timestamp time;

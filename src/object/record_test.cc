@@ -80,6 +80,17 @@ TEST(RecordGolden, NothingButRoots) {
                      "e5160b904402189d8348b5159a7e161c00303e4c5e89289d2d4aac0360adf6df");
 }
 
+TEST(RecordGolden, WithoutAttributes) {
+  Record record = BareExample();
+  record.attributes.reset();
+  test::ExpectGolden(ObjectKind::kRecord, record, EncodeRecord, DecodeRecord,
+                     "00"
+                     "e34b8bcf1ef77244a98ee26e48b04208c9bfcd0e9f75ddd1dc0ab8e2cc005a43"
+                     "0000000000000000000000000000000000000000000000000000000000000000"
+                     "00 00 00 00 00 00 00 00 00",
+                     "db845f7a66d6cd7e7df5f6444407aa3d77ae835f91db499455071a393ebc6925");
+}
+
 TEST(RecordTest, RefusesOtherLengths) {
   test::ExpectRefusesOtherLengths(EncodeRecord(Example()), DecodeRecord);
   test::ExpectRefusesOtherLengths(EncodeRecord(BareExample()), DecodeRecord);
@@ -185,7 +196,9 @@ TEST(RecordTest, KeepsTextsThatAreNotUtf8) {
 Record AnyRecord() {
   Record record;
   record.snapshot = {*test::AnyDigest()};
-  record.attributes = {*test::AnyDigest()};
+  if (*rc::gen::arbitrary<bool>()) {
+    record.attributes = AttributesIdUnlessZero(*test::AnyDigest());
+  }
   record.totals = {*test::AnyNumber(), *test::AnyNumber()};
   const auto parents = *rc::gen::inRange<size_t>(0, kRecordParentsMax + 1);
   for (size_t i = 0; i < parents; ++i) record.parents.push_back({*test::AnyDigest()});

@@ -32,6 +32,11 @@ unsigned FileMode(const TreeEntry& entry, const FileAttributes& attributes) {
   return entry.kind == EntryKind::kExecutable ? mode | S_IXUSR : mode;
 }
 
+// Of what no attributes are known; the umask applies.
+unsigned DefaultMode(const TreeEntry& entry) {
+  return entry.kind == EntryKind::kExecutable ? 0777 : 0666;
+}
+
 struct ModificationTime {
   timespec times[2];
   explicit ModificationTime(const Timestamp& mtime) {
@@ -45,14 +50,14 @@ struct ModificationTime {
 FileWriter::FileWriter(ObjectStore* store) : store_(store), umask_(ReadUmask()) {}
 
 Result<FileWriter::Outcome> FileWriter::Create(int folder, const TreeEntry& entry,
-                                               const FileAttributes& attributes,
+                                               const std::optional<FileAttributes>& attributes,
                                                ByteView content) const {
   return CreateAs(folder, entry.name, entry, attributes, content);
 }
 
 Result<FileWriter::Outcome> FileWriter::CreateAs(int folder, const std::string& name,
                                                  const TreeEntry& entry,
-                                                 const FileAttributes& attributes,
+                                                 const std::optional<FileAttributes>& attributes,
                                                  ByteView content) const {
   if (entry.kind == EntryKind::kSymlink) return CreateSymlink(folder, name, entry, attributes);
   return CreateFile(folder, name, entry, attributes, content);
@@ -60,9 +65,9 @@ Result<FileWriter::Outcome> FileWriter::CreateAs(int folder, const std::string& 
 
 Result<FileWriter::Outcome> FileWriter::CreateFile(int folder, const std::string& name,
                                                    const TreeEntry& entry,
-                                                   const FileAttributes& attributes,
+                                                   const std::optional<FileAttributes>& attributes,
                                                    ByteView content) const {
-  const unsigned mode = FileMode(entry, attributes);
+  const unsigned mode = attributes ? FileMode(entry, *attributes) : DefaultMode(entry);
   const int raw =
       ::openat(folder, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
   if (raw < 0) {
@@ -76,19 +81,37 @@ Result<FileWriter::Outcome> FileWriter::CreateFile(int folder, const std::string
     } else {
       HELIOS_TRY(WriteAll(raw, content, name));
     }
-    if ((mode & umask_) != 0 && ::fchmod(raw, mode) != 0) {
-      return Error::FromErrno(errno, "set the mode of", name);
-    }
-    if (::futimens(raw, ModificationTime(attributes.mtime).times) != 0) {
-      return Error::FromErrno(errno, "set the time of", name);
-    }
-    return {};
+    return attributes ? SetNewAttributes(raw, name, mode, *attributes)
+                      : KeepExecutable(raw, name, entry);
   };
   if (Result<void> filled = fill(); !filled) {
     ::unlinkat(folder, name.c_str(), 0);  // the error that is returned tells what happened
     return std::move(filled).error();
   }
   return Outcome::kDone;
+}
+
+Result<void> FileWriter::SetNewAttributes(int fd, const std::string& name, unsigned mode,
+                                          const FileAttributes& attributes) const {
+  if ((mode & umask_) != 0 && ::fchmod(fd, mode) != 0) {
+    return Error::FromErrno(errno, "set the mode of", name);
+  }
+  if (::futimens(fd, ModificationTime(attributes.mtime).times) != 0) {
+    return Error::FromErrno(errno, "set the time of", name);
+  }
+  return {};
+}
+
+// Whatever the umask takes away, the tree decides whether the owner may execute a file.
+Result<void> FileWriter::KeepExecutable(int fd, const std::string& name,
+                                        const TreeEntry& entry) const {
+  if (entry.kind != EntryKind::kExecutable || (umask_ & S_IXUSR) == 0) return {};
+  const StatusOrErrno made = StatusOf(fd);
+  if (made.os_error != 0) return Error::FromErrno(made.os_error, "stat", name);
+  if (::fchmod(fd, (made.status.mode & 0777u) | S_IXUSR) != 0) {
+    return Error::FromErrno(errno, "set the mode of", name);
+  }
+  return {};
 }
 
 Result<void> FileWriter::WriteLargeContent(int fd, const TreeEntry& entry) const {
@@ -105,22 +128,22 @@ Result<void> FileWriter::WriteLargeContent(int fd, const TreeEntry& entry) const
   return verifier.Finish(entry.size, entry.id);
 }
 
-Result<FileWriter::Outcome> FileWriter::CreateSymlink(int folder, const std::string& name,
-                                                      const TreeEntry& entry,
-                                                      const FileAttributes& attributes) const {
+Result<FileWriter::Outcome> FileWriter::CreateSymlink(
+    int folder, const std::string& name, const TreeEntry& entry,
+    const std::optional<FileAttributes>& attributes) const {
   if (::symlinkat(entry.target.c_str(), folder, name.c_str()) != 0) {
     if (errno == EEXIST) return Outcome::kExists;
     return Error::FromErrno(errno, "create symlink", name);
   }
-  if (::utimensat(folder, name.c_str(), ModificationTime(attributes.mtime).times,
-                  AT_SYMLINK_NOFOLLOW) != 0) {
+  if (attributes && ::utimensat(folder, name.c_str(), ModificationTime(attributes->mtime).times,
+                                AT_SYMLINK_NOFOLLOW) != 0) {
     return Error::FromErrno(errno, "set the time of", name);
   }
   return Outcome::kDone;
 }
 
 Result<void> FileWriter::Replace(int folder, const TreeEntry& entry,
-                                 const FileAttributes& attributes, ByteView content,
+                                 const std::optional<FileAttributes>& attributes, ByteView content,
                                  const std::optional<FileStatus>& seen) const {
   const std::string temporary = ".helios-tmp-" + RandomName();
   HELIOS_TRY(CreateAs(folder, temporary, entry, attributes, content));

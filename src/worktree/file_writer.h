@@ -23,16 +23,17 @@ class FileWriter {
 
   // Creates what `entry` (anything but a directory) says under its own name. `content` is that of a
   // file of at most kWholeBlobBytesMax, already verified; larger files are fetched chunk by chunk,
-  // and verified as a whole. kExists: something is there, and was left alone. What fails half-way
-  // is removed again.
-  Result<Outcome> Create(int folder, const TreeEntry& entry, const FileAttributes& attributes,
-                         ByteView content) const;
+  // and verified as a whole. Without attributes it has the mode of new files and the present time.
+  // kExists: something is there, and was left alone. What fails half-way is removed again.
+  Result<Outcome> Create(int folder, const TreeEntry& entry,
+                         const std::optional<FileAttributes>& attributes, ByteView content) const;
 
   // The same under a temporary name, which then takes the place of whatever is there. With `seen`,
   // what was taken away is looked at once more: if it is not what was seen, it is put back
   // (kFailed, "changed meanwhile"). A folder in that place is left there (kFailed).
-  Result<void> Replace(int folder, const TreeEntry& entry, const FileAttributes& attributes,
-                       ByteView content, const std::optional<FileStatus>& seen) const;
+  Result<void> Replace(int folder, const TreeEntry& entry,
+                       const std::optional<FileAttributes>& attributes, ByteView content,
+                       const std::optional<FileStatus>& seen) const;
 
   // Mode and mtime alone, of what is already there; never through a link.
   Result<void> SetAttributes(int folder, const TreeEntry& entry,
@@ -42,14 +43,18 @@ class FileWriter {
 
  private:
   Result<Outcome> CreateFile(int folder, const std::string& name, const TreeEntry& entry,
-                             const FileAttributes& attributes, ByteView content) const;
-  Result<Outcome> CreateSymlink(int folder, const std::string& name, const TreeEntry& entry,
+                             const std::optional<FileAttributes>& attributes,
+                             ByteView content) const;
+  Result<void> SetNewAttributes(int fd, const std::string& name, unsigned mode,
                                 const FileAttributes& attributes) const;
+  Result<void> KeepExecutable(int fd, const std::string& name, const TreeEntry& entry) const;
+  Result<Outcome> CreateSymlink(int folder, const std::string& name, const TreeEntry& entry,
+                                const std::optional<FileAttributes>& attributes) const;
   Result<void> Exchange(int folder, const std::string& temporary, const std::string& name,
                         const std::optional<FileStatus>& seen) const;
   Result<void> WriteLargeContent(int fd, const TreeEntry& entry) const;
   Result<Outcome> CreateAs(int folder, const std::string& name, const TreeEntry& entry,
-                           const FileAttributes& attributes, ByteView content) const;
+                           const std::optional<FileAttributes>& attributes, ByteView content) const;
 
   ObjectStore* store_;
   unsigned umask_;  // what the process takes away from the modes of new files

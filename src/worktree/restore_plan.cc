@@ -26,7 +26,7 @@ class Planner {
       : reader_(reader), options_(options), summaries_(options.threads) {}
 
   Result<RestorePlan> Run(ScannedDirectory* workspace, const std::optional<TreeId>& baseline,
-                          const TreeId& target, const AttributesId& attributes) {
+                          const TreeId& target, const std::optional<AttributesId>& attributes) {
     RestorePlan plan;
     HELIOS_TRY(TaskStack::Run(options_.threads, [&](TaskStack& tasks) {
       Push(tasks, {"", workspace, baseline, Target{target, attributes}, &plan.root});
@@ -42,7 +42,7 @@ class Planner {
  private:
   struct Target {
     TreeId tree;
-    AttributesId attributes;
+    std::optional<AttributesId> attributes;
   };
   // One folder of the workspace, the baseline's and the target's folder of that path.
   struct Step {
@@ -64,7 +64,14 @@ class Planner {
     ScannedEntry* workspace = nullptr;
     const TreeEntry* baseline = nullptr;
     const TreeEntry* target = nullptr;
-    const AttributesEntry* attributes = nullptr;
+    const AttributesEntry* attributes = nullptr;  // the target's, where it has any
+
+    std::optional<FileAttributes> TargetAttributes() const {
+      return attributes == nullptr ? std::nullopt : std::optional(attributes->attributes);
+    }
+    std::optional<AttributesId> TargetDirectoryAttributes() const {
+      return attributes == nullptr ? std::nullopt : std::optional(attributes->directory);
+    }
   };
 
   void Push(TaskStack& tasks, Step step) {
@@ -73,15 +80,22 @@ class Planner {
     });
   }
 
+  Result<DirectoryContents> ReadTarget(const Target& target) const {
+    return reader_.ReadDirectory(target.tree, target.attributes ? &*target.attributes : nullptr);
+  }
+
   Result<void> PlanFolder(const Step& step, const Findings& findings) {
     if (step.target && step.workspace->built.tree == step.target->tree &&
-        step.workspace->built.attributes == step.target->attributes) {
+        (!step.target->attributes ||
+         step.workspace->built.attributes == *step.target->attributes)) {
       return {};
     }
     DirectoryContents target;
     if (step.target) {
-      HELIOS_TRY_ASSIGN(target, reader_.ReadDirectory(step.target->tree, &step.target->attributes));
-      if (target.own != step.workspace->status.Attributes()) step.planned->attributes = target.own;
+      HELIOS_TRY_ASSIGN(target, ReadTarget(*step.target));
+      if (step.target->attributes && target.own != step.workspace->status.Attributes()) {
+        step.planned->attributes = target.own;
+      }
     }
     step.workspace->Expand();
     std::vector<ScannedEntry>& here = step.workspace->entries;
@@ -109,7 +123,8 @@ class Planner {
       }
       if (t < target.entries.size() && target.entries[t].name == name) {
         sides.target = &target.entries[t];
-        sides.attributes = &target.attributes[t++];
+        if (step.target->attributes) sides.attributes = &target.attributes[t];
+        ++t;
       }
       if (IsAsWanted(sides)) continue;
       TreeEntry present;
@@ -122,15 +137,27 @@ class Planner {
       HELIOS_TRY(PlanName(sides, findings));
     }
     // What changes a folder's names changes its time, too.
-    if (step.target && step.planned->ChangesEntries()) step.planned->attributes = target.own;
+    if (step.target && step.planned->ChangesEntries()) {
+      step.planned->attributes = AttributesAfterwards(step, target.own);
+    }
     return {};
+  }
+
+  // Of a folder whose entries change. Without the target's, it keeps its mode: to write into one
+  // that is read-only takes another for a while.
+  static std::optional<FileAttributes> AttributesAfterwards(const Step& step,
+                                                            const FileAttributes& target) {
+    if (step.target->attributes) return target;
+    const FileStatus& present = step.workspace->status;
+    if ((present.mode & S_IRWXU) == S_IRWXU) return std::nullopt;
+    return present.Attributes();
   }
 
   static bool IsAsWanted(const Sides& sides) {
     return sides.workspace != nullptr && sides.target != nullptr &&
            IsCaptured(sides.workspace->entry_class) &&
            sides.workspace->IsTreeEntry(*sides.target) &&
-           sides.workspace->ToAttributes() == *sides.attributes;
+           (sides.attributes == nullptr || sides.workspace->ToAttributes() == *sides.attributes);
   }
 
   Result<void> PlanName(const Sides& sides, const Findings& findings) {
@@ -154,10 +181,10 @@ class Planner {
   Result<void> PlanCreation(const Sides& sides, const Findings& findings) {
     if (IsDirectory(sides.target)) {
       findings.planned->subtrees.push_back(
-          {sides.target->name, {sides.target->id}, sides.attributes->directory});
+          {sides.target->name, {sides.target->id}, sides.TargetDirectoryAttributes()});
     } else {
       findings.planned->files.push_back(
-          {PlannedFile::Action::kCreate, *sides.target, sides.attributes->attributes, {}});
+          {PlannedFile::Action::kCreate, *sides.target, sides.TargetAttributes(), {}});
     }
     TreeTotals totals = sides.target->Totals();
     if (IsDirectory(sides.target) && options_.selector != nullptr) {
@@ -189,7 +216,7 @@ class Planner {
     const TreeEntry present = sides.workspace->ToTreeEntry();
     if (present == *sides.target) {
       findings.planned->files.push_back({PlannedFile::Action::kSetAttributes, present,
-                                         sides.attributes->attributes, sides.workspace->status});
+                                         sides.TargetAttributes(), sides.workspace->status});
       return {};
     }
     HELIOS_TRY_ASSIGN(const bool saved, IsSaved(sides.path, present, sides.baseline));
@@ -199,10 +226,10 @@ class Planner {
     if (IsDirectory(sides.target)) {
       findings.planned->make_room.push_back({present.name, sides.workspace->status, nullptr});
       findings.planned->subtrees.push_back(
-          {sides.target->name, {sides.target->id}, sides.attributes->directory});
+          {sides.target->name, {sides.target->id}, sides.TargetDirectoryAttributes()});
     } else {
       findings.planned->files.push_back({PlannedFile::Action::kReplace, *sides.target,
-                                         sides.attributes->attributes, sides.workspace->status});
+                                         sides.TargetAttributes(), sides.workspace->status});
     }
     return {};
   }
@@ -211,7 +238,8 @@ class Planner {
     std::optional<TreeId> baseline;
     if (IsDirectory(sides.baseline)) baseline = TreeId{sides.baseline->id};
     if (IsDirectory(sides.target)) {
-      Descend(sides, baseline, Target{{sides.target->id}, sides.attributes->directory}, findings);
+      Descend(sides, baseline, Target{{sides.target->id}, sides.TargetDirectoryAttributes()},
+              findings);
       return {};
     }
     // A file takes the place of a folder: whatever is in it must be saved.
@@ -355,7 +383,7 @@ void PlanSummary::Merge(PlanSummary other) {
 
 Result<RestorePlan> PlanRestore(const TreeReader& reader, ScannedDirectory* workspace,
                                 const std::optional<TreeId>& baseline, const TreeId& target,
-                                const AttributesId& target_attributes,
+                                const std::optional<AttributesId>& target_attributes,
                                 const RestorePlanOptions& options) {
   return Planner(reader, options).Run(workspace, baseline, target, target_attributes);
 }

@@ -19,14 +19,14 @@ struct PlannedFile {
   enum class Action { kCreate, kReplace, kSetAttributes };
   Action action = Action::kCreate;
   TreeEntry entry;
-  FileAttributes attributes;
-  FileStatus seen;  // what is there now, for all but kCreate
+  std::optional<FileAttributes> attributes;  // always for kSetAttributes
+  FileStatus seen;                           // what is there now, for all but kCreate
 };
 
 struct PlannedSubtree {
   std::string name;
   TreeId tree;
-  AttributesId attributes;
+  std::optional<AttributesId> attributes;
 };
 
 // A file or symlink to remove, or a scanned folder with all that the scan saw in it.
@@ -83,10 +83,11 @@ struct RestorePlanOptions {
 };
 
 // Compares the workspace as scanned, its baseline (absent: nothing is known to be saved) and the
-// target. Walks only where the workspace and the target differ.
+// target. Walks only where the workspace and the target differ. Without the target's attributes,
+// modes (but for the executable bit) and times that are there count as wanted.
 Result<RestorePlan> PlanRestore(const TreeReader& reader, ScannedDirectory* workspace,
                                 const std::optional<TreeId>& baseline, const TreeId& target,
-                                const AttributesId& target_attributes,
+                                const std::optional<AttributesId>& target_attributes,
                                 const RestorePlanOptions& options);
 
 }  // namespace helios

@@ -28,6 +28,8 @@ class Folder : public RefCounted {
     }
   }
 
+  // If the folder is made, it is with the mode that new folders have.
+  void KeepDefaultMode() { mode_ = 0777; }
   void SetAtTheEnd(const FileWriter* writer, const FileAttributes& attributes) {
     writer_ = writer;
     attributes_ = attributes;
@@ -72,7 +74,7 @@ class Folder : public RefCounted {
     if (opened_) return 0;
     const int parent = parent_->fd();
     if (make) {
-      if (::mkdirat(parent, name_.c_str(), 0700) == 0)
+      if (::mkdirat(parent, name_.c_str(), mode_) == 0)
         ++*made;
       else if (errno != EEXIST)
         return errno;
@@ -86,6 +88,7 @@ class Folder : public RefCounted {
 
   Ref<Folder> parent_;  // null for the root
   std::string name_;
+  mode_t mode_ = 0700;  // until its attributes are set
   Fd fd_;
   Mutex mutex_;
   bool opened_ HELIOS_GUARDED_BY(mutex_) = false;
@@ -97,7 +100,7 @@ using FolderPointer = Ref<Folder>;
 // One file or symlink to write.
 struct WriteItem {
   TreeEntry entry;
-  FileAttributes attributes;
+  std::optional<FileAttributes> attributes;
   bool replaces = false;
   std::optional<FileStatus> seen;  // what must still be there if it replaces something
 };
@@ -112,7 +115,8 @@ class Writer {
         selects_everything_(options.selector == nullptr || options.selector->SelectsEverything()),
         reports_(options.threads) {}
 
-  Result<WriteReport> WriteWholeTree(Fd root, const TreeId& tree, const AttributesId& attributes) {
+  Result<WriteReport> WriteWholeTree(Fd root, const TreeId& tree,
+                                     const std::optional<AttributesId>& attributes) {
     FolderPointer folder(new Folder(std::move(root)));
     HELIOS_TRY(TaskStack::Run(options_.threads, [&](TaskStack& tasks) {
       tasks.Push([this, &tasks, folder = std::move(folder), tree, attributes](unsigned worker) {
@@ -165,8 +169,9 @@ class Writer {
   // --- Whole trees -----------------------------------------------------------------------------
 
   Result<void> WriteFolder(TaskStack& tasks, unsigned worker, const FolderPointer& folder,
-                           const TreeId& tree, const AttributesId& attributes,
+                           const TreeId& tree, const std::optional<AttributesId>& attributes,
                            bool set_attributes) {
+    if (!attributes) folder->KeepDefaultMode();
     if (selects_everything_ && !Open(worker, *folder)) return {};
     auto parts = std::make_shared<std::atomic<size_t>>(0);
     bool reading = true;  // an error of writing names its file already
@@ -188,14 +193,15 @@ class Writer {
       });
       return {};
     };
-    Result<FileAttributes> own = reader_.ForEachPage(tree, &attributes, take_page);
+    Result<FileAttributes> own =
+        reader_.ForEachPage(tree, attributes ? &*attributes : nullptr, take_page);
     if (!own && reading) return std::move(own).error().WithContext(PathForPeople(*folder));
     if (!own) return std::move(own).error();
     if (!selects_everything_ && options_.selector->Selects(folder->Path(), true) &&
         !folder->Path().empty()) {
       if (!Open(worker, *folder)) return {};
     }
-    if (set_attributes) folder->SetAtTheEnd(&files_, *own);
+    if (set_attributes && attributes) folder->SetAtTheEnd(&files_, *own);
     return {};
   }
 
@@ -229,12 +235,16 @@ class Writer {
         if (!selected && !(is_directory && options_.selector->MaySelectBelow(path))) continue;
       }
       if (!is_directory) {
-        items.push_back({std::move(entry), beside[i].attributes, false, std::nullopt});
+        std::optional<FileAttributes> attributes;
+        if (!beside.empty()) attributes = beside[i].attributes;
+        items.push_back({std::move(entry), attributes, false, std::nullopt});
         continue;
       }
       FolderPointer child(new Folder(folder, entry.name));
+      std::optional<AttributesId> attributes;
+      if (!beside.empty()) attributes = beside[i].directory;
       tasks.Push([this, &tasks, child = std::move(child), tree = TreeId{entry.id},
-                  attributes = beside[i].directory](unsigned worker) {
+                  attributes](unsigned worker) {
         return WriteFolder(tasks, worker, child, tree, attributes, true);
       });
     }
@@ -372,7 +382,7 @@ class Writer {
   }
 
   void SetAttributes(unsigned worker, Folder& folder, const PlannedFile& file) {
-    Result<void> set = files_.SetAttributes(folder.fd(), file.entry, file.attributes);
+    Result<void> set = files_.SetAttributes(folder.fd(), file.entry, *file.attributes);
     if (set) {
       ++reports_[worker].attributes;
     } else {
@@ -499,7 +509,8 @@ class Writer {
 }  // namespace
 
 Result<WriteReport> WriteTree(ObjectStore* store, Fd root, const TreeId& tree,
-                              const AttributesId& attributes, const WriteOptions& options) {
+                              const std::optional<AttributesId>& attributes,
+                              const WriteOptions& options) {
   return Writer(store, options).WriteWholeTree(std::move(root), tree, attributes);
 }
 

@@ -3,6 +3,7 @@
 #define HELIOS_WORKTREE_TREE_WRITER_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/fd.h"
@@ -31,9 +32,11 @@ struct WriteOptions {
 // medium.
 
 // Writes the snapshot below `root`, an open folder. What is there already is replaced file by file,
-// never followed; folders that exist are filled.
+// never followed; folders that exist are filled. Without attributes, what is made has the mode that
+// the process gives to new files and folders, and the present time.
 Result<WriteReport> WriteTree(ObjectStore* store, Fd root, const TreeId& tree,
-                              const AttributesId& attributes, const WriteOptions& options);
+                              const std::optional<AttributesId>& attributes,
+                              const WriteOptions& options);
 
 // Does what the plan says to the workspace below `root`. Each file is looked at once more before it
 // is replaced or removed: one that changed since the plan was made is left alone and reported.
