@@ -23,6 +23,8 @@ constexpr size_t kPathBytesMax = 8 << 10;
 constexpr size_t kLogBytesMax = size_t{4} << 30;
 constexpr auto kLockWait = std::chrono::seconds(30);
 constexpr char kCheckpointFile[] = "baseline";
+// Reading so much of the log costs less than replacing a checkpoint.
+constexpr uint64_t kCheckpointBehindBytes = 16 << 10;
 
 Bytes EncodeOperation(const Operation& operation) {
   Bytes bytes;
@@ -42,11 +44,11 @@ Bytes EncodeOperation(const Operation& operation) {
   return bytes;
 }
 
-std::optional<Operation> DecodeOperation(ByteView bytes) {
-  Decoder decoder(bytes);
+// The next operation of a payload.
+std::optional<Operation> DecodeOperation(Decoder& decoder) {
   Operation operation;
   const auto kind = decoder.Fixed<uint8_t>();
-  if (kind != 1 && kind != 2) return std::nullopt;
+  if (kind != 1 && kind != 2 && kind != 4) return std::nullopt;
   operation.kind = static_cast<OperationKind>(kind);
   operation.time.seconds = decoder.SignedVarint();
   const uint64_t nanoseconds = decoder.Varint();
@@ -60,12 +62,35 @@ std::optional<Operation> DecodeOperation(ByteView bytes) {
   operation.device = decoder.Varint();
   operation.inode = decoder.Varint();
   operation.path = decoder.String(kPathBytesMax);
-  if (!decoder.AtEnd() || nanoseconds > 999'999'999 || has_replaced > 1) return std::nullopt;
+  if (!decoder.ok() || nanoseconds > 999'999'999 || has_replaced > 1) return std::nullopt;
   return operation;
 }
 
-Bytes EncodeEntry(const Operation& operation) {
-  const Bytes payload = EncodeOperation(operation);
+// The operations of an entry: one, or several that were appended at once. nullopt if one of them is
+// not known.
+std::optional<std::vector<Operation>> DecodePayload(ByteView payload) {
+  Decoder decoder(payload);
+  std::vector<Operation> operations;
+  do {
+    std::optional<Operation> operation = DecodeOperation(decoder);
+    if (!operation) return std::nullopt;
+    operations.push_back(*std::move(operation));
+  } while (!decoder.AtEnd());
+  return operations;
+}
+
+// The last operation of a line in an entry.
+std::optional<Operation> LastOf(ByteView payload, const std::string& line) {
+  std::optional<Operation> last;
+  std::optional<std::vector<Operation>> operations = DecodePayload(payload);
+  if (!operations) return last;
+  for (Operation& operation : *operations) {
+    if (operation.workspace == line) last = std::move(operation);
+  }
+  return last;
+}
+
+Bytes EncodeEntry(ByteView payload) {
   Bytes entry;
   Encoder encoder(&entry);
   encoder.Fixed(static_cast<uint32_t>(payload.size()));
@@ -115,7 +140,52 @@ Result<Bytes> ReadFrom(int fd, uint64_t start, const std::string& path) {
   return bytes;
 }
 
+// Whether the log holds just these bytes before `end`.
+bool HoldsEntry(int fd, ByteView entry, uint64_t end, const std::string& path) {
+  if (end < entry.size()) return false;
+  Bytes in_log(entry.size(), '\0');
+  const Result<void> read =
+      ReadExactlyAt(fd, in_log.data(), in_log.size(), end - entry.size(), path);
+  return read && in_log == entry;
+}
+
+Result<void> CheckWritable(const Operation& operation, const std::string& path) {
+  if (operation.workspace.size() <= kWorkspaceBytesMax &&
+      operation.time.nanoseconds <= 999'999'999) {
+    return {};
+  }
+  return Error(ErrorCode::kInvalidArgument,
+               "not an operation: the workspace key \"" + operation.workspace +
+                   "\" or the time is longer than " + path + " can hold");
+}
+
+// Puts as many operations into an entry as it holds.
+class PayloadCutter {
+ public:
+  // Returns the number of the entry.
+  size_t Add(ByteView operation) {
+    if (payload_.size() + operation.size() > kOperationBytesMax) Cut();
+    payload_.append(operation);
+    return entries_.size();
+  }
+  std::vector<Bytes> Finish() {
+    Cut();
+    return std::move(entries_);
+  }
+
+ private:
+  void Cut() {
+    if (!payload_.empty()) entries_.push_back(EncodeEntry(payload_));
+    payload_.clear();
+  }
+
+  Bytes payload_;
+  std::vector<Bytes> entries_;
+};
+
 }  // namespace
+
+std::string BranchKey(std::string_view name) { return WorkspaceKey("branch:" + std::string(name)); }
 
 std::string WorkspaceKey(std::string_view real_path) {
   return HashBlob(real_path).digest.ToHex().substr(0, 32);
@@ -127,15 +197,18 @@ Result<OperationLog::Scanned> OperationLog::Scan(int fd, uint64_t start,
                                                  const Visitor& visitor) const {
   HELIOS_TRY_ASSIGN(const Bytes bytes, ReadFrom(fd, start, path_));
   ByteView rest = bytes;
+  ByteView last_entry;
   while (!rest.empty()) {
+    const ByteView from_here = rest;
     const std::optional<ByteView> payload = TakeEntry(&rest);
     if (!payload) break;
-    const std::optional<Operation> operation = DecodeOperation(*payload);
-    if (!operation) {
+    last_entry = from_here.substr(0, from_here.size() - rest.size());
+    const std::optional<std::vector<Operation>> operations = DecodePayload(*payload);
+    if (!operations) {
       return Error(ErrorCode::kUnsupported,
                    path_ + " holds an operation that this build does not know");
     }
-    visitor(*operation);
+    for (const Operation& operation : *operations) visitor(operation);
   }
   const uint64_t end = start + (bytes.size() - rest.size());
   bool damaged = rest.size() > kOperationBytesMax + kEntryOverhead || HasWholeLength(rest);
@@ -148,7 +221,7 @@ Result<OperationLog::Scanned> OperationLog::Scan(int fd, uint64_t start,
     return Error(ErrorCode::kCorrupt,
                  "operation log " + path_ + " is damaged at offset " + std::to_string(end));
   }
-  return Scanned{end, start + bytes.size()};
+  return Scanned{end, Bytes(last_entry)};
 }
 
 Result<std::optional<Operation>> OperationLog::LatestIn(int fd, const std::string& workspace,
@@ -162,15 +235,10 @@ Result<std::optional<Operation>> OperationLog::LatestIn(int fd, const std::strin
     const auto checkpoint_end = LoadLittleEndian<uint64_t>((*checkpoint)->data());
     const ByteView entry = ByteView(**checkpoint).substr(sizeof(uint64_t));
     // Believed only if the log holds that very entry just there.
-    Bytes in_log(entry.size(), '\0');
-    ByteView rest = in_log;
-    const bool is_there =
-        checkpoint_end >= entry.size() &&
-        ReadExactlyAt(fd, in_log.data(), in_log.size(), checkpoint_end - entry.size(), path_) &&
-        in_log == entry;
+    const bool is_there = HoldsEntry(fd, entry, checkpoint_end, path_);
+    ByteView rest = entry;
     const std::optional<ByteView> payload = is_there ? TakeEntry(&rest) : std::nullopt;
-    if (payload && rest.empty()) latest = DecodeOperation(*payload);
-    if (latest && latest->workspace != workspace) latest.reset();
+    if (payload && rest.empty()) latest = LastOf(*payload, workspace);
     if (latest) start = checkpoint_end;
   }
   HELIOS_TRY_ASSIGN(const Scanned scanned, Scan(fd, start, [&](const Operation& operation) {
@@ -187,37 +255,123 @@ Result<std::optional<Operation>> OperationLog::Latest(const std::string& workspa
 }
 
 Result<bool> OperationLog::Append(const Operation& operation) const {
+  HELIOS_TRY_ASSIGN(const std::vector<bool> appended, AppendMany({&operation, 1}, nullptr));
+  return bool{appended.front()};
+}
+
+Result<std::vector<bool>> OperationLog::AppendMany(std::span<const Operation> operations,
+                                                   LogTail* tail) const {
   // What no reader would take must not get into the log: it could not be read past.
-  if (operation.workspace.size() > kWorkspaceBytesMax || operation.time.nanoseconds > 999'999'999) {
-    return Error(ErrorCode::kInvalidArgument,
-                 "not an operation: the workspace key \"" + operation.workspace +
-                     "\" or the time is longer than " + path_ + " can hold");
-  }
+  for (const Operation& operation : operations) HELIOS_TRY(CheckWritable(operation, path_));
   HELIOS_TRY_ASSIGN(FileLock lock, FileLock::Acquire(path_, FileLock::Mode::kExclusive, kLockWait));
-  uint64_t end = 0;
-  HELIOS_TRY_ASSIGN(const std::optional<Operation> latest,
-                    LatestIn(lock.fd(), operation.workspace, &end));
-  const std::optional<RecordId> stands_at =
-      latest ? std::optional<RecordId>(latest->record) : std::nullopt;
-  if (stands_at != operation.replaced) return false;
-  // Cuts off what a writer that died left of its entry; nobody was told that it was there.
-  if (::ftruncate(lock.fd(), static_cast<off_t>(end)) != 0) {
-    return Error::FromErrno(errno, "append to", path_);
+  LogTail own;
+  if (tail == nullptr) {
+    HELIOS_TRY_ASSIGN(own, TailFor(lock.fd(), operations));
+    tail = &own;
+  } else {
+    HELIOS_TRY(FollowIn(lock.fd(), tail));
   }
-  const Bytes entry = EncodeEntry(operation);
-  HELIOS_TRY(WriteAllAt(lock.fd(), entry, end, path_));
-  if (::fdatasync(lock.fd()) != 0) return Error::FromErrno(errno, "sync", path_);
-  WriteCheckpoint(operation, end + entry.size());
-  return true;
+  const Batch batch = Choose(operations, *tail);
+  if (batch.entries.empty()) return batch.appended;
+  HELIOS_TRY(WriteEntries(lock.fd(), batch.entries, tail->end_));
+  Advance(batch, tail);
+  return batch.appended;
+}
+
+OperationLog::Batch OperationLog::Choose(std::span<const Operation> operations,
+                                         const LogTail& tail) {
+  Batch batch;
+  PayloadCutter cutter;
+  for (const Operation& operation : operations) {
+    const std::string& line = operation.workspace;
+    const auto moved = batch.moved.find(line);
+    const std::optional<RecordId> head =
+        moved == batch.moved.end() ? tail.HeadOf(line) : std::optional(moved->second.head);
+    const bool appends = line.empty() || head == operation.replaced;
+    batch.appended.push_back(appends);
+    if (!appends) continue;
+    const size_t entry = cutter.Add(EncodeOperation(operation));
+    if (!line.empty()) batch.moved[line] = {operation.record, entry};
+  }
+  batch.entries = cutter.Finish();
+  return batch;
+}
+
+Result<void> OperationLog::WriteEntries(int fd, std::span<const Bytes> entries,
+                                        uint64_t end) const {
+  const auto write = [&]() -> Result<void> {
+    // Cuts off what a writer that died left of its entry; nobody was told that it was there.
+    if (::ftruncate(fd, static_cast<off_t>(end)) != 0) {
+      return Error::FromErrno(errno, "append to", path_);
+    }
+    uint64_t at = end;
+    // An entry that is cut short is told by its check. Of two, the second could reach the disk
+    // without the first, which would look like damage: so the first is synced before.
+    for (const Bytes& entry : entries) {
+      HELIOS_TRY(WriteAllAt(fd, entry, at, path_));
+      if (::fdatasync(fd) != 0) return Error::FromErrno(errno, "sync", path_);
+      at += entry.size();
+    }
+    return {};
+  };
+  Result<void> written = write();
+  // Best effort: nobody will be told that these operations happened, so better nobody sees them.
+  if (!written) (void)::ftruncate(fd, static_cast<off_t>(end));
+  return written;
+}
+
+void OperationLog::Advance(const Batch& batch, LogTail* tail) const {
+  std::vector<uint64_t> ends;
+  for (const Bytes& entry : batch.entries) {
+    tail->end_ += entry.size();
+    ends.push_back(tail->end_);
+  }
+  tail->last_entry_ = batch.entries.back();
+  for (const auto& [name, moved] : batch.moved) {
+    LogTail::Line& line = tail->lines_[name];
+    line.head = moved.head;
+    const uint64_t end = ends[moved.entry];
+    if (line.checkpoint_end != 0 && end - line.checkpoint_end <= kCheckpointBehindBytes) continue;
+    WriteCheckpoint(name, batch.entries[moved.entry], end);
+    line.checkpoint_end = end;
+  }
+}
+
+Result<void> OperationLog::Follow(LogTail* tail) const {
+  HELIOS_TRY_ASSIGN(const Fd fd, OpenAt(AT_FDCWD, path_, O_RDONLY | O_NOFOLLOW));
+  return FollowIn(fd.get(), tail);
+}
+
+Result<void> OperationLog::FollowIn(int fd, LogTail* tail) const {
+  if (!HoldsEntry(fd, tail->last_entry_, tail->end_, path_)) *tail = LogTail();
+  HELIOS_TRY_ASSIGN(Scanned scanned, Scan(fd, tail->end_, [&](const Operation& operation) {
+                      if (operation.workspace.empty()) return;
+                      tail->lines_[operation.workspace].head = operation.record;
+                    }));
+  if (scanned.end == tail->end_) return {};
+  tail->end_ = scanned.end;
+  tail->last_entry_ = std::move(scanned.last_entry);
+  return {};
+}
+
+Result<LogTail> OperationLog::TailFor(int fd, std::span<const Operation> operations) const {
+  LogTail tail;
+  for (const Operation& operation : operations) {
+    HELIOS_TRY_ASSIGN(const std::optional<Operation> latest,
+                      LatestIn(fd, operation.workspace, &tail.end_));
+    if (latest) tail.lines_[operation.workspace].head = latest->record;
+  }
+  return tail;
 }
 
 // Only a shortcut: without it, Latest reads the log from its start.
-void OperationLog::WriteCheckpoint(const Operation& operation, uint64_t end) const {
+void OperationLog::WriteCheckpoint(const std::string& workspace, ByteView entry,
+                                   uint64_t end) const {
   Bytes bytes;
   Encoder encoder(&bytes);
   encoder.Fixed(end);
-  encoder.Raw(EncodeEntry(operation));
-  const Result<std::string> folder = WorkspaceFolder(operation.workspace);
+  encoder.Raw(entry);
+  const Result<std::string> folder = WorkspaceFolder(workspace);
   if (folder) (void)ReplaceFile(*folder, kCheckpointFile, bytes, Durability::kCache);
 }
 

@@ -1,12 +1,15 @@
 // The operation log of a store: every commit and restore, in order. It is the truth about where
-// each workspace stands; everything else about that is a shortcut into it. docs/format.md,
-// "Operation log".
+// each workspace and each branch stands; everything else about that is a shortcut into it.
+// docs/format.md, "Operation log".
 #ifndef HELIOS_HISTORY_OPERATION_LOG_H_
 #define HELIOS_HISTORY_OPERATION_LOG_H_
 
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
+#include <unordered_map>
+#include <vector>
 
 #include "base/durable_file.h"
 #include "helios/ids.h"
@@ -14,25 +17,55 @@
 
 namespace helios {
 
-enum class OperationKind : uint8_t { kCommit = 1, kRestore = 2 };
+enum class OperationKind : uint8_t {
+  kCommit = 1,
+  kRestore = 2,
+  kBranchCommit = 4,  // of a working set in memory, onto a branch or onto none
+};
 
-// What an operation left behind: from then on this is the workspace's baseline, `@`.
+// What an operation left behind: from then on this is the workspace's baseline, `@`, or the head of
+// the branch.
 struct Operation {
   OperationKind kind = OperationKind::kCommit;
   Timestamp time;
-  std::string workspace;  // key: WorkspaceKey()
+  // The key of the line that moves: WorkspaceKey() or BranchKey(). Empty: none does.
+  std::string workspace;
   RecordId record;
   std::optional<RecordId> replaced;  // where the workspace stood before
   SnapshotId snapshot;
   std::optional<AttributesId> attributes;  // the record's
-  uint64_t device = 0;  // of the workspace's root at that time
+  uint64_t device = 0;                     // of the workspace's root at that time
   uint64_t inode = 0;
-  std::string path;  // of the workspace, for people
+  std::string path;  // of the workspace, for people; of a branch, its name
   friend bool operator==(const Operation&, const Operation&) = default;
 };
 
 // The key of the workspace at a real path, or of one with a name: 32 hex digits.
 std::string WorkspaceKey(std::string_view real_path);
+// The key of the line of a branch, by its name without "heads/".
+std::string BranchKey(std::string_view name);
+
+// How far the log was read, and where every line stood there: spares those who append again and
+// again from reading it each time. Believed only while the log holds the entry that was its last.
+// Used by one thread at a time.
+class LogTail {
+ public:
+  // Where the line stands as far as the log was followed; nullopt if it has no operation.
+  std::optional<RecordId> HeadOf(const std::string& line) const {
+    const auto it = lines_.find(line);
+    return it == lines_.end() ? std::nullopt : std::optional(it->second.head);
+  }
+
+ private:
+  friend class OperationLog;
+  struct Line {
+    RecordId head;
+    uint64_t checkpoint_end = 0;  // where its checkpoint points to, 0 if that is not known
+  };
+  uint64_t end_ = 0;  // of the last whole entry
+  Bytes last_entry_;
+  std::unordered_map<std::string, Line> lines_;
+};
 
 // One store's log. Thread-safe: it keeps no state of its own.
 class OperationLog {
@@ -45,10 +78,19 @@ class OperationLog {
   // workspace's last checkpoint. Errors: kCorrupt if the log is damaged.
   Result<std::optional<Operation>> Latest(const std::string& workspace) const;
 
-  // Appends `operation` if its workspace still stands at operation.replaced, and returns true once
+  // Appends `operation` if its line still stands at operation.replaced, and returns true once
   // that is durable; false, and nothing is changed, if it has moved on meanwhile. Errors:
   // kInvalidArgument if the workspace's key is longer than 64 bytes.
   Result<bool> Append(const Operation& operation) const;
+
+  // The same for several at once: all or none are written, by one write and one sync unless they
+  // are very many. Says for each whether it was appended; those before it in the list count for
+  // whether its line has moved on. An operation without a line always is. `tail` is brought up to
+  // date; it may be null.
+  Result<std::vector<bool>> AppendMany(std::span<const Operation> operations, LogTail* tail) const;
+
+  // Reads what was appended since.
+  Result<void> Follow(LogTail* tail) const;
 
   // Every operation, oldest first.
   using Visitor = std::function<void(const Operation& operation)>;
@@ -60,12 +102,30 @@ class OperationLog {
  private:
   struct Scanned {
     uint64_t end = 0;  // of the last whole entry
-    uint64_t size = 0;
+    Bytes last_entry;  // empty if there is none
   };
   Result<Scanned> Scan(int fd, uint64_t start, const Visitor& visitor) const;
   Result<std::optional<Operation>> LatestIn(int fd, const std::string& workspace,
                                             uint64_t* end) const;
-  void WriteCheckpoint(const Operation& operation, uint64_t end) const;
+  Result<void> FollowIn(int fd, LogTail* tail) const;
+  // A tail that knows no other lines than those of the operations.
+  Result<LogTail> TailFor(int fd, std::span<const Operation> operations) const;
+  // Appends entries behind `end`, each durable before the next.
+  Result<void> WriteEntries(int fd, std::span<const Bytes> entries, uint64_t end) const;
+  // What is appended of some operations.
+  struct Batch {
+    struct Moved {
+      RecordId head;
+      size_t entry = 0;  // by which of the entries
+    };
+    std::vector<bool> appended;  // for each operation
+    std::vector<Bytes> entries;
+    std::unordered_map<std::string, Moved> moved;  // by line
+  };
+  static Batch Choose(std::span<const Operation> operations, const LogTail& tail);
+  // Notes in the tail what was appended, and renews the checkpoints that have fallen behind.
+  void Advance(const Batch& batch, LogTail* tail) const;
+  void WriteCheckpoint(const std::string& workspace, ByteView entry, uint64_t end) const;
 
   const std::string path_;
   const std::string workspaces_;

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <map>
+#include <set>
 
 #include "store/testing.h"
 
@@ -146,6 +147,83 @@ TEST_F(OperationLogTest, RefusesWhatNoReaderWouldTake) {
   EXPECT_EQ(ReadWholeFile(path_), before);
   const Operation longest = Append(std::string(64, 'w'), "2");
   EXPECT_EQ(All(), (std::vector<Operation>{first, longest}));
+}
+
+TEST_F(OperationLogTest, ManyAreAppendedAtOnceEachForItself) {
+  const Operation a1 = Append("a", "a1");
+  LogTail tail;
+  const Operation a2 = MakeOperation("a", "a2", a1.record);
+  const Operation late = MakeOperation("a", "late", a1.record);
+  const Operation b1 = MakeOperation("b", "b1", std::nullopt);
+  const Operation a3 = MakeOperation("a", "a3", a2.record);
+  Operation lineless = MakeOperation("", "x", std::nullopt);
+  const Result<std::vector<bool>> appended =
+      log_.AppendMany(std::vector<Operation>{a2, late, b1, a3, lineless, lineless}, &tail);
+  ASSERT_TRUE(Ok(appended));
+  EXPECT_EQ(*appended, (std::vector<bool>{true, false, true, true, true, true}));
+  EXPECT_EQ(All(), (std::vector<Operation>{a1, a2, b1, a3, lineless, lineless}));
+  EXPECT_EQ(Latest("a"), a3);
+  EXPECT_EQ(Latest("b"), b1);
+  EXPECT_EQ(Latest(""), std::nullopt);
+  EXPECT_EQ(tail.HeadOf("a"), std::optional(a3.record));
+  EXPECT_EQ(tail.HeadOf("c"), std::nullopt);
+}
+
+TEST_F(OperationLogTest, TailFollowsWhatOthersAppend) {
+  LogTail tail;
+  for (int round = 0; round < 20; ++round) {
+    const Operation others = Append("a", "theirs" + std::to_string(round));
+    const Operation next = MakeOperation("a", "mine" + std::to_string(round), others.record);
+    const Result<std::vector<bool>> appended = log_.AppendMany({&next, 1}, &tail);
+    ASSERT_TRUE(Ok(appended));
+    ASSERT_EQ(*appended, std::vector<bool>{true});
+    ASSERT_EQ(Latest("a"), next);
+  }
+  Append("a", "last");
+  ASSERT_TRUE(Ok(log_.Follow(&tail)));
+  EXPECT_EQ(tail.HeadOf("a"), std::optional(Latest("a")->record));
+}
+
+TEST_F(OperationLogTest, TailOfALogThatWasCutIsNotBelieved) {
+  const Operation a1 = Append("a", "a1");
+  const Bytes before = ReadWholeFile(path_);
+  LogTail tail;
+  const Operation lost = MakeOperation("a", "lost", a1.record);
+  ASSERT_TRUE(Ok(log_.AppendMany({&lost, 1}, &tail)));
+  WriteWholeFile(path_, before);
+  const Operation a2 = MakeOperation("a", "a2", a1.record);
+  const Result<std::vector<bool>> appended = log_.AppendMany({&a2, 1}, &tail);
+  ASSERT_TRUE(Ok(appended));
+  EXPECT_EQ(*appended, std::vector<bool>{true});
+  EXPECT_EQ(All(), (std::vector<Operation>{a1, a2}));
+}
+
+TEST_F(OperationLogTest, MoreAtOnceThanAnEntryHolds) {
+  std::vector<Operation> operations;
+  for (int i = 0; i < 300; ++i) {
+    operations.push_back(MakeOperation("w" + std::to_string(i), std::to_string(i), std::nullopt));
+    operations.back().path = std::string(static_cast<size_t>(i) * 7, 'p');
+  }
+  LogTail tail;
+  const Result<std::vector<bool>> appended = log_.AppendMany(operations, &tail);
+  ASSERT_TRUE(Ok(appended));
+  EXPECT_EQ(*appended, std::vector<bool>(300, true));
+  EXPECT_EQ(All(), operations);
+  for (const Operation& operation : operations) EXPECT_EQ(Latest(operation.workspace), operation);
+}
+
+TEST_F(OperationLogTest, CheckpointIsRenewedWhenItHasFallenBehind) {
+  LogTail tail;
+  std::optional<RecordId> head;
+  std::set<Bytes> checkpoints;
+  for (int i = 0; i < 200; ++i) {  // some 200 bytes each
+    const Operation next = MakeOperation("a", std::to_string(i), head);
+    ASSERT_TRUE(Ok(log_.AppendMany({&next, 1}, &tail)));
+    ASSERT_EQ(Latest("a"), next);
+    head = next.record;
+    checkpoints.insert(ReadWholeFile(CheckpointOf("a")));
+  }
+  EXPECT_EQ(checkpoints.size(), 1 + ReadWholeFile(path_).size() / (16 << 10));
 }
 
 TEST_F(OperationLogTest, ProcessesAppendWithExactWinners) {
@@ -300,6 +378,24 @@ TEST_F(TornLogTest, FlippedByteInEveryEarlierEntryIsCorrupt) {
       ASSERT_EQ(ReadWholeFile(path_), damaged) << "damage was cut off, and history with it";
     }
   }
+}
+
+TEST_F(TornLogTest, TornTailOfSeveralOperationsIsOverwritten) {
+  // What was appended at once is there as a whole or not at all.
+  TearTo("");
+  const std::vector<Operation> together{MakeOperation("a", "x", operations_[1].record),
+                                        MakeOperation("b", "y", std::nullopt),
+                                        MakeOperation("", "z", std::nullopt)};
+  ASSERT_TRUE(Ok(log_.AppendMany(together, nullptr)));
+  const Bytes tail = ReadWholeFile(path_).substr(lengths_[1]);
+  for (size_t size = 0; size < tail.size(); ++size) {
+    TearTo(ByteView(tail).substr(0, size));
+    ExpectTornTailIsOverwritten("length " + std::to_string(size));
+  }
+  Bytes hole = tail;
+  hole.replace(0, 200, 200, '\0');
+  TearTo(hole);
+  ExpectTornTailIsOverwritten("hole");
 }
 
 TEST_F(TornLogTest, FlippedByteInALastEntryWithoutAttributesIsCorrupt) {
