@@ -36,9 +36,9 @@ struct VstChange {
 // copying the state of a million files is copying a pointer, and a write makes anew only the
 // folders on its way.
 //
-// Nothing is written to any store: what was written is owned by the tree and freed with the last
-// working set that holds it. What came from a store is loaded when it is first needed, by
-// L1.Get, L2.Get, L1.Put, and verified.
+// What was written is owned by the tree and freed with the last working set that holds it: only a
+// durable commit (Engine::CommitVst) brings it into a store. What came from a store is loaded when
+// it is first needed, by L1.Get, L2.Get, L1.Put, and verified.
 //
 // Threads: different working sets are independent, forks included. Of one, const methods may run at
 // once with each other, and with nothing else.
@@ -49,7 +49,8 @@ struct VstChange {
 class Vst {
  public:
   // An empty working set. With `store` it can restore the snapshots that are there; the store must
-  // outlive it and its forks.
+  // outlive it and its forks. Only working sets that an engine made can be committed durably:
+  // Engine::NewVst, Engine::OpenVst.
   explicit Vst(ObjectStore* store = nullptr);
   ~Vst();
   Vst(Vst&&) noexcept;
@@ -87,6 +88,8 @@ class Vst {
   static Result<std::vector<VstChange>> Diff(Vst& before, Vst& after);
 
  private:
+  friend class Branch;
+  friend class VstAccess;
   struct State;
   explicit Vst(std::unique_ptr<State> state);
 

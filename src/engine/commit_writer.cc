@@ -1,5 +1,7 @@
 #include "engine/commit_writer.h"
 
+#include <algorithm>
+
 #include "base/thread_pool.h"
 
 namespace helios {
@@ -11,18 +13,35 @@ bool CommitWriter::IsFirst(const ObjectKey& key) {
 }
 
 Result<void> CommitWriter::Put(unsigned worker, const ObjectKey& key, ByteView bytes) {
-  bool is_new = IsFirst(key);
-  if (is_new) {
+  const BorrowedObject object{key, bytes};
+  return PutMany(worker, {&object, 1});
+}
+
+Result<void> CommitWriter::PutMany(unsigned worker, std::span<const BorrowedObject> objects) {
+  std::vector<ObjectKey> firsts;
+  std::vector<size_t> places;
+  for (size_t i = 0; i < objects.size(); ++i) {
+    if (!IsFirst(objects[i].key)) continue;
+    firsts.push_back(objects[i].key);
+    places.push_back(i);
+  }
+  std::vector<bool> is_new(objects.size(), false);
+  if (!firsts.empty()) {
     HELIOS_TRY_ASSIGN(ObjectStore * store, open_());
-    HELIOS_TRY_ASSIGN(const std::vector<bool> has, store->HasMany({&key, 1}));
-    is_new = !has.front();
-    if (is_new && batches_[worker] == nullptr) {
+    HELIOS_TRY_ASSIGN(const std::vector<bool> has, store->HasMany(firsts));
+    for (size_t i = 0; i < places.size(); ++i) is_new[places[i]] = !has[i];
+    const bool any_new = std::find(has.begin(), has.end(), false) != has.end();
+    if (any_new && batches_[worker] == nullptr) {
       HELIOS_TRY_ASSIGN(batches_[worker], store->OpenBatch());
     }
   }
-  (is_new ? new_objects_ : reused_objects_).fetch_add(1, std::memory_order_relaxed);
-  (is_new ? new_bytes_ : reused_bytes_).fetch_add(bytes.size(), std::memory_order_relaxed);
-  return is_new ? batches_[worker]->Put(key, bytes) : Result<void>();
+  for (size_t i = 0; i < objects.size(); ++i) {
+    const ByteView bytes = objects[i].bytes;
+    (is_new[i] ? new_objects_ : reused_objects_).fetch_add(1, std::memory_order_relaxed);
+    (is_new[i] ? new_bytes_ : reused_bytes_).fetch_add(bytes.size(), std::memory_order_relaxed);
+    if (is_new[i]) HELIOS_TRY(batches_[worker]->Put(objects[i].key, bytes));
+  }
+  return {};
 }
 
 Result<void> CommitWriter::Publish() {

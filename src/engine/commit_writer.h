@@ -6,13 +6,35 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <span>
 #include <unordered_set>
 #include <vector>
 
 #include "base/mutex.h"
 #include "helios/object_store.h"
+#include "vst/vst_store.h"
 
 namespace helios {
+
+// What became of the objects that were put.
+struct WriteCounts {
+  uint64_t new_objects = 0;
+  uint64_t new_bytes = 0;
+  uint64_t reused_objects = 0;
+  uint64_t reused_bytes = 0;
+
+  WriteCounts& operator+=(const WriteCounts& other) {
+    new_objects += other.new_objects;
+    new_bytes += other.new_bytes;
+    reused_objects += other.reused_objects;
+    reused_bytes += other.reused_bytes;
+    return *this;
+  }
+  friend WriteCounts operator-(const WriteCounts& after, const WriteCounts& before) {
+    return {after.new_objects - before.new_objects, after.new_bytes - before.new_bytes,
+            after.reused_objects - before.reused_objects, after.reused_bytes - before.reused_bytes};
+  }
+};
 
 // Thread-safe; each worker fills a batch of its own. The store is opened with the first object: a
 // commit that finds nothing new never touches it.
@@ -22,10 +44,13 @@ class CommitWriter {
   CommitWriter(StoreOpener open, unsigned workers) : open_(std::move(open)), batches_(workers) {}
 
   Result<void> Put(unsigned worker, const ObjectKey& key, ByteView bytes);
+  // The same for many, of which the store is asked at once.
+  Result<void> PutMany(unsigned worker, std::span<const BorrowedObject> objects);
 
   // Makes everything that was put visible. Durable after the store's next Sync.
   Result<void> Publish();
 
+  WriteCounts counts() const { return {new_objects_, new_bytes_, reused_objects_, reused_bytes_}; }
   uint64_t new_objects() const { return new_objects_; }
   uint64_t new_bytes() const { return new_bytes_; }
   uint64_t reused_objects() const { return reused_objects_; }

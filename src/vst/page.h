@@ -23,7 +23,16 @@
 namespace helios {
 
 // A node of a virtual state tree: a page, a directory, or a file's content.
-class VstNode : public RefCounted {};
+class VstNode : public RefCounted {
+ public:
+  // For pages and contents: true only if this and everything below it is in the store that the
+  // working sets which hold it were made for.
+  bool IsStored() const { return is_stored_.load(std::memory_order_acquire); }
+  void MarkStored() const { is_stored_.store(true, std::memory_order_release); }
+
+ private:
+  mutable std::atomic<bool> is_stored_ = false;
+};
 
 // The content of a file that was written.
 class VstContent : public VstNode {
@@ -70,6 +79,7 @@ class Page : public VstNode {
   uint8_t level() const { return level_; }
   const TreeTotals& totals() const { return totals_; }
   size_t size() const { return offsets_.size() - 1; }
+  ByteView bytes() const { return bytes_; }
   PageItem Item(size_t index) const;
   ByteView ItemBytes(size_t index) const {
     return ByteView(bytes_).substr(offsets_[index], offsets_[index + 1] - offsets_[index]);

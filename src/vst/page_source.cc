@@ -42,6 +42,7 @@ Result<Ref<Page>> PageSource::LoadPage(const TreeId& id) const {
   HELIOS_TRY_ASSIGN(const std::shared_ptr<const Bytes> bytes, Load(id));
   Result<Ref<Page>> page = Page::Decode(id, *bytes);
   if (!page) return std::move(page).error().WithContext(ObjectKey(id).ToString());
+  (*page)->MarkStored();
   return page;
 }
 

@@ -13,6 +13,8 @@ class PageSource {
  public:
   explicit PageSource(ObjectStore* store) : store_(store) {}
 
+  ObjectStore* store() const { return store_; }
+
   // The top page of a directory.
   Result<Ref<Page>> Top(const TreeId& id) const;
   // The page below item `index` of a page above level 0; kept there once it is loaded.

@@ -3,15 +3,9 @@
 #include <algorithm>
 
 #include "vst/vst_diff.h"
-#include "vst/vst_directory.h"
+#include "vst/vst_state.h"
 
 namespace helios {
-
-struct Vst::State {
-  PageSource source;
-  Ref<VstDirectory> root;
-};
-
 namespace {
 
 VstEntry ToEntry(std::string name, const VstItem& item) {
@@ -146,7 +140,8 @@ Result<void> Put(const PageSource& source, Ref<VstDirectory>* root, const TreePa
 }  // namespace
 
 Vst::Vst(ObjectStore* store)
-    : state_(new State{PageSource(store), Ref<VstDirectory>(new VstDirectory())}) {}
+    : state_(new State{
+          PageSource(store), Ref<VstDirectory>(new VstDirectory()), std::nullopt, nullptr}) {}
 Vst::Vst(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Vst::~Vst() = default;
 Vst::Vst(Vst&&) noexcept = default;

@@ -1,0 +1,57 @@
+// From a working set in memory to objects: what a durable commit has to bring into the store.
+#ifndef HELIOS_VST_VST_STORE_H_
+#define HELIOS_VST_VST_STORE_H_
+
+#include <deque>
+#include <optional>
+#include <vector>
+
+#include "helios/object_store.h"
+#include "helios/vst.h"
+#include "object/tree.h"
+
+namespace helios {
+
+class VstNode;
+
+// The record that a working set was opened from or last committed as, and what it held then.
+struct VstBase {
+  RecordId record;
+  SnapshotId snapshot;
+};
+
+// An object whose bytes someone else keeps.
+struct BorrowedObject {
+  ObjectKey key;
+  ByteView bytes;
+};
+
+// The objects of a working set that are not known to be in its store. Valid as long as the working
+// set is not changed.
+struct VstObjects {
+  std::vector<BorrowedObject> objects;  // children before parents; one may come more than once
+  std::deque<Bytes> made;               // bytes that no node has: manifests
+  std::vector<const VstNode*> nodes;    // what the objects were made of
+};
+
+// What the rest of Helios may know of a working set.
+class VstAccess {
+ public:
+  static ObjectStore* StoreOf(const Vst& vst);  // null if it has none
+  static const std::optional<VstBase>& BaseOf(const Vst& vst);
+  static void SetBase(Vst& vst, const VstBase& base);
+  // As of the last Commit, since which nothing was written.
+  static TreeTotals TotalsOf(const Vst& vst);
+  // Commits, then lists what is not known to be in the store. Costs what has been written since it
+  // last was.
+  static Result<VstObjects> CollectObjects(Vst& vst);
+};
+
+// Remembers, for every working set that shares these nodes, that they are in its store. Only for
+// objects that were collected from a working set over that store, and all of which are durable in
+// it. Thread-safe.
+void MarkStored(const VstObjects& objects);
+
+}  // namespace helios
+
+#endif  // HELIOS_VST_VST_STORE_H_
