@@ -25,6 +25,7 @@ enum class ErrorCode {
   kMissingObject,    // an object that something refers to is not in the store
   kNoSpace,          // the file system is full or a quota is reached
   kUnsupported,      // a format version or backend that this build does not know
+  kStale,            // a branch has moved on: what was to advance it was made upon an older state
 };
 
 class [[nodiscard]] Error {

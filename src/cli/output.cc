@@ -70,6 +70,8 @@ std::string_view CodeName(ErrorCode code) {
       return "no_space";
     case ErrorCode::kUnsupported:
       return "unsupported";
+    case ErrorCode::kStale:
+      return "stale";
   }
   return "failed";
 }
@@ -118,6 +120,7 @@ ExitCode ExitCodeOf(const Error& error) {
     case ErrorCode::kFailed:
     case ErrorCode::kNotFound:
     case ErrorCode::kUnsupported:
+    case ErrorCode::kStale:
       break;
   }
   return kExitFailure;
