@@ -1,4 +1,8 @@
+#include <algorithm>
+#include <iterator>
+
 #include "engine/engine_state.h"
+#include "history/branches.h"
 
 namespace helios {
 namespace {
@@ -6,26 +10,11 @@ namespace {
 // How often a tag that others move at the same time is tried again.
 constexpr int kMoveAttemptsMax = 32;
 
-// The ref of a tag.
-Result<std::string> RefOf(const std::string& tag) {
-  for (const std::string_view prefix : {kTagsPrefix, kHeadsPrefix}) {
-    if (tag.starts_with(prefix)) {
-      return Error(ErrorCode::kInvalidArgument,
-                   "\"" + tag + "\" cannot be a tag: leave out \"" + std::string(prefix) + "\"");
-    }
-  }
-  // By itself as well: what comes before must not make a name of what is none.
-  HELIOS_TRY(CheckRefName(tag));
-  const std::string name = std::string(kTagsPrefix) + tag;
-  HELIOS_TRY(CheckRefName(name));
-  return name;
-}
-
 }  // namespace
 
 Result<TagReport> Engine::Tag(const TagRequest& request) {
   State& state = *state_;
-  HELIOS_TRY_ASSIGN(const std::string name, RefOf(request.name));
+  HELIOS_TRY_ASSIGN(const std::string name, RefBelow(kTagsPrefix, request.name, "tag"));
   HELIOS_TRY_ASSIGN(const FileLock lock, state.LockShared());
   // What can be resolved is durable already: its operation or ref was written after it was synced.
   HELIOS_TRY_ASSIGN(const ResolvedRecord resolved,
@@ -50,7 +39,7 @@ Result<TagReport> Engine::Tag(const TagRequest& request) {
 
 Result<void> Engine::DeleteTag(const std::string& name) {
   State& state = *state_;
-  HELIOS_TRY_ASSIGN(const std::string ref, RefOf(name));
+  HELIOS_TRY_ASSIGN(const std::string ref, RefBelow(kTagsPrefix, name, "tag"));
   HELIOS_TRY_ASSIGN(const FileLock lock, state.LockShared());
   HELIOS_TRY_ASSIGN(const bool deleted, state.refs.Delete(ref));
   if (deleted) return {};
@@ -58,7 +47,10 @@ Result<void> Engine::DeleteTag(const std::string& name) {
 }
 
 Result<std::vector<NamedRecord>> Engine::ListRefs() {
-  HELIOS_TRY_ASSIGN(std::vector<Ref> refs, state_->refs.List());
+  HELIOS_TRY_ASSIGN(std::vector<Ref> refs, ListBranches(state_->log));
+  HELIOS_TRY_ASSIGN(std::vector<Ref> tags, state_->refs.List());
+  std::move(tags.begin(), tags.end(), std::back_inserter(refs));
+  std::sort(refs.begin(), refs.end(), [](const Ref& a, const Ref& b) { return a.name < b.name; });
   std::vector<NamedRecord> named;
   named.reserve(refs.size());
   for (Ref& ref : refs) named.push_back({std::move(ref.name), ref.record});

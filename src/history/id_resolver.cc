@@ -5,6 +5,7 @@
 #include <map>
 
 #include "base/hex.h"
+#include "history/branches.h"
 
 namespace helios {
 namespace {
@@ -115,13 +116,20 @@ Result<ResolvedRecord> ResolveDigits(ObjectStore* store, const OperationLog& log
   return Load(store, matches.begin()->second.record);
 }
 
+// Where the tag or branch of that full name points.
+Result<std::optional<RecordId>> RecordOf(const OperationLog& log, const RefStore& refs,
+                                         const std::string& name) {
+  if (!name.starts_with(kHeadsPrefix)) return refs.Get(name);
+  return HeadOfBranch(log, std::string_view(name).substr(kHeadsPrefix.size()));
+}
+
 // nullopt if no ref has that name, in full or without its prefix.
-Result<std::optional<ResolvedRecord>> ResolveName(ObjectStore* store, const RefStore& refs,
-                                                  std::string_view text) {
+Result<std::optional<ResolvedRecord>> ResolveName(ObjectStore* store, const OperationLog& log,
+                                                  const RefStore& refs, std::string_view text) {
   for (const std::string_view prefix : {std::string_view(), kTagsPrefix, kHeadsPrefix}) {
     const std::string name = std::string(prefix).append(text);
     if (!CheckRefName(name)) continue;
-    HELIOS_TRY_ASSIGN(const std::optional<RecordId> record, refs.Get(name));
+    HELIOS_TRY_ASSIGN(const std::optional<RecordId> record, RecordOf(log, refs, name));
     if (!record) continue;
     Result<ResolvedRecord> resolved = Load(store, *record);
     if (!resolved) return std::move(resolved).error().WithContext("ref \"" + name + "\"");
@@ -141,7 +149,7 @@ Result<ResolvedRecord> ResolveBase(ObjectStore* store, const OperationLog& log,
     if (digits.size() > 2 * Digest::kSize) return Unknown(text);
     return ResolveDigits(store, log, workspace, digits, text);
   }
-  HELIOS_TRY_ASSIGN(std::optional<ResolvedRecord> named, ResolveName(store, refs, text));
+  HELIOS_TRY_ASSIGN(std::optional<ResolvedRecord> named, ResolveName(store, log, refs, text));
   if (named) return *std::move(named);
   if (!is_hex) return Unknown(text);
   return Error(ErrorCode::kInvalidArgument,

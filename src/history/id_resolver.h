@@ -23,7 +23,8 @@ Result<Record> LoadRecord(ObjectStore* store, const RecordId& id);
 
 // What `text` names, seen from a workspace: a snapshot id or record id or a prefix of either with
 // at least four hex digits, with or without "blake3:"; "@" for where the workspace stands; a ref,
-// by its name or without "tags/" or "heads/", looked for in this order. Behind any of them "~N"
+// by its name or without "tags/" or "heads/", looked for in this order (branches, "heads/…", stand
+// in the log). Behind any of them "~N"
 // stands for the N-th record before. A snapshot stands for the newest record of this workspace that
 // has it, else for the newest in the store. Errors: kNotFound, kAmbiguous (listing what it could
 // be), kInvalidArgument.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "history/branches.h"
 #include "store/memory/memory_store.h"
 #include "store/testing.h"
 
@@ -66,6 +67,21 @@ class IdResolverTest : public ::testing::Test {
     const Result<bool> made = refs_.CompareAndSwap(name, std::nullopt, record);
     ASSERT_TRUE(Ok(made));
     ASSERT_TRUE(*made) << name;
+  }
+
+  // Makes the branch stand at a record.
+  void Advance(const std::string& branch, const RecordId& record) {
+    const Result<std::optional<RecordId>> head = HeadOfBranch(log_, branch);
+    ASSERT_TRUE(Ok(head));
+    Operation operation;
+    operation.kind = OperationKind::kBranchCommit;
+    operation.workspace = BranchKey(branch);
+    operation.path = branch;
+    operation.record = record;
+    operation.replaced = *head;
+    const Result<bool> appended = log_.Append(operation);
+    ASSERT_TRUE(Ok(appended));
+    ASSERT_TRUE(*appended) << branch;
   }
 
   TempFolder folder_;
@@ -161,7 +177,7 @@ TEST_F(IdResolverTest, TakesRefsByTheirFullAndTheirShortName) {
   const RecordId first = Commit("a", Snapshot("one"));
   const RecordId second = Commit("a", Snapshot("two"));
   Point("tags/v1", first);
-  Point("heads/main", second);
+  Advance("main", second);
   Point("other/thing", first);
   ExpectIs(first, "v1");
   ExpectIs(first, "tags/v1");
@@ -179,7 +195,7 @@ TEST_F(IdResolverTest, ExactRefGoesBeforeTagGoesBeforeHead) {
   const RecordId first = Commit("a", Snapshot("one"));
   const RecordId second = Commit("a", Snapshot("two"));
   const RecordId third = Commit("a", Snapshot("three"));
-  Point("heads/x", first);
+  Advance("x", first);
   ExpectIs(first, "x");
   Point("tags/x", second);
   ExpectIs(second, "x");
@@ -187,6 +203,20 @@ TEST_F(IdResolverTest, ExactRefGoesBeforeTagGoesBeforeHead) {
   ExpectIs(third, "x");
   ExpectIs(first, "heads/x");
   ExpectIs(second, "tags/x");
+}
+
+TEST_F(IdResolverTest, BranchIsWhereItsLastCommitLeftIt) {
+  const RecordId first = Commit("a", Snapshot("one"));
+  const RecordId second = Commit("a", Snapshot("two"));
+  Advance("main", first);
+  Advance("main", second);
+  Advance("old", first);
+  ExpectIs(second, "main", "b");
+  ExpectIs(first, "main~1", "b");
+  ExpectIs(first, "heads/old");
+  const Result<std::vector<Ref>> branches = ListBranches(log_);
+  ASSERT_TRUE(Ok(branches));
+  EXPECT_EQ(*branches, (std::vector<Ref>{{"heads/main", second}, {"heads/old", first}}));
 }
 
 TEST_F(IdResolverTest, CountsBackFromNamesAndIds) {
