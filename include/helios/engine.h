@@ -16,7 +16,9 @@
 #include "helios/object_store.h"
 #include "helios/progress.h"
 #include "helios/result.h"
+#include "helios/selection.h"
 #include "helios/statistics.h"
+#include "helios/vst.h"
 #include "helios/write_report.h"
 
 namespace helios {
@@ -42,12 +44,6 @@ struct Workspace {
   bool include_git = false;  // capture the workspace's own .git as well
 };
 
-// Paths to act on: gitignore patterns. No include means everything; an exclude wins.
-struct Selection {
-  std::vector<std::string> includes;
-  std::vector<std::string> excludes;
-};
-
 struct CommitRequest {
   Workspace workspace;
   std::string message;
@@ -68,6 +64,29 @@ struct CommitReport {
   uint64_t reused_bytes = 0;
   uint64_t files_hashed = 0;  // whose content was read
   CaptureReport capture;
+};
+
+struct VstCommitRequest {
+  std::string message;
+  std::map<std::string, std::string> labels;
+  std::string author;
+  // The branch to advance, without "heads/"; begun if it is not there. Empty: none, and the commit
+  // is found by its ids alone.
+  std::string branch;
+};
+
+struct VstCommitReport {
+  SnapshotId snapshot;
+  RecordId record;
+  // Nothing had changed since the working set was opened or last committed durably, and neither
+  // message nor labels were given: `record` is that one's.
+  bool unchanged = false;
+  uint64_t files = 0;  // in the snapshot
+  uint64_t bytes = 0;
+  uint64_t new_objects = 0;     // that the store did not have
+  uint64_t new_bytes = 0;       // before compression
+  uint64_t reused_objects = 0;  // that it had, of those that the working set did not know it had
+  uint64_t reused_bytes = 0;
 };
 
 struct RestoreRequest {
@@ -184,9 +203,33 @@ class Engine {
   // readable. What could not be captured whole is in the report.
   Result<CommitReport> Commit(const CommitRequest& request);
 
+  // An empty working set over this store. The engine must outlive it and its forks.
+  Result<Vst> NewVst();
+
+  // A working set in the state of a snapshot: its root is loaded, everything else on first use.
+  // `workspace`: what "@" refers to. Errors: kNotFound, kAmbiguous.
+  Result<Vst> OpenVst(const std::string& id, const Workspace& workspace = {});
+
+  // Commits a working set of this engine durably: on return, all that it holds is in the store and
+  // survives a power cut, and its forks know of what they share with it. Exactly the objects that
+  // the store lacks are written. The record's parent is the one that the working set was opened
+  // from or last committed as (forks inherit it); a branch advances if that is where it stands.
+  // Threads may call this at the same time for different working sets: they share packs and syncs.
+  //
+  // Files come without modes and times: see Restore. Figures reach the store's statistics at most
+  // once a second, and when the engine is closed.
+  //
+  // Errors: kStale if the branch has moved on: nothing is recorded, the working set stays as it is;
+  // open the branch again and do the work upon that. kInvalidArgument (a branch of a name that none
+  // may have; a working set of another engine). Otherwise those of writing, and it is not known
+  // whether the commit will be found; the working set stays as it is and can be committed again.
+  Result<VstCommitReport> CommitVst(Vst& vst, const VstCommitRequest& request);
+
   // Makes the workspace equal to a snapshot, touching only what differs. Paths that no snapshot of
   // this workspace holds stay. Errors: kNotFound, kAmbiguous; kWouldLoseWork, listing the paths, if
-  // content that no snapshot holds would go: nothing has been touched then.
+  // content that no snapshot holds would go: nothing has been touched then. Of a snapshot that was
+  // committed from memory, contents, executable bits and symlinks come back; new files have the
+  // mode that the process gives them, and those whose content is right are not touched.
   Result<RestoreReport> Restore(const RestoreRequest& request);
 
   // What differs between two snapshots.
@@ -205,7 +248,8 @@ class Engine {
   // Errors: kInvalidArgument, kNotFound.
   Result<void> DeleteTag(const std::string& name);
 
-  // Every ref of the store, by name. Errors: kCorrupt naming the ref whose file is damaged.
+  // Every tag and branch of the store, by name: "heads/main", "tags/v1". Errors: kCorrupt naming
+  // the ref whose file is damaged.
   Result<std::vector<NamedRecord>> ListRefs();
 
   // Figures of the store and of all processes that used it.

@@ -26,12 +26,14 @@ Record MakeRecord(const CommitRequest& request, const OpenWorkspace& workspace,
   return record;
 }
 
-Result<void> CheckRequest(const CommitRequest& request) {
+}  // namespace
+
+Result<void> CheckRecordTexts(const std::string& message, const std::string& author,
+                              const std::map<std::string, std::string>& labels) {
   size_t bytes = 0;
-  bool fits = request.message.size() <= kRecordTextBytesMax &&
-              request.author.size() <= kRecordTextBytesMax &&
-              request.labels.size() <= kRecordLabelsMax;
-  for (const auto& [key, value] : request.labels) {
+  bool fits = message.size() <= kRecordTextBytesMax && author.size() <= kRecordTextBytesMax &&
+              labels.size() <= kRecordLabelsMax;
+  for (const auto& [key, value] : labels) {
     fits = fits && !key.empty() && key.size() <= kRecordTextBytesMax &&
            value.size() <= kRecordTextBytesMax;
     bytes += key.size() + value.size();
@@ -42,11 +44,9 @@ Result<void> CheckRequest(const CommitRequest& request) {
                "labels together may have 1 MiB");
 }
 
-}  // namespace
-
 Result<CommitReport> Engine::Commit(const CommitRequest& request) {
   State& state = *state_;
-  HELIOS_TRY(CheckRequest(request));
+  HELIOS_TRY(CheckRecordTexts(request.message, request.author, request.labels));
   CommitReport report;
   {
     const LatencyTimer timer(&state.metrics, Latency::kCommit);

@@ -5,7 +5,7 @@
 namespace helios {
 
 Engine::Engine(std::unique_ptr<State> state) : state_(std::move(state)) {}
-Engine::~Engine() = default;
+Engine::~Engine() { state_->FlushRest(); }
 
 Result<std::unique_ptr<Engine>> Engine::Open(EngineOptions options) {
   Result<Backend> backend = IdentifyStore(options.store, options.backends);

@@ -17,6 +17,7 @@ namespace {
 
 constexpr auto kStoreLockWait = std::chrono::seconds(60);
 constexpr char kIndexFile[] = "index";
+constexpr auto kFlushEvery = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -77,7 +78,8 @@ Engine::State::State(EngineOptions engine_options, Backend store_backend)
       threads(ResolveThreadCount(options.threads)),
       cache(options.l1_bytes_max, &metrics),
       log(paths.OperationLog(), paths.Workspaces()),
-      refs(paths.Refs()) {}
+      refs(paths.Refs()),
+      group_commit([this] { return Store(); }, &log) {}
 
 Result<ObjectStore*> Engine::State::Store() {
   MutexLock lock(mutex_);
@@ -189,10 +191,32 @@ WriteOptions Engine::State::MakeWriteOptions(const Selector& selector) const {
 }
 
 void Engine::State::FlushMetrics() {
+  {
+    MutexLock lock(mutex_);
+    last_flush_ = std::chrono::steady_clock::now();
+    has_unflushed_ = false;
+  }
   const Metrics delta = metrics.Take();
   if (delta == Metrics()) return;
   const Result<void> added = AddToMetricsFile(paths.Metrics(), delta);
   if (!added) Debug("statistics not added: " + added.error().message());
+}
+
+void Engine::State::FlushMetricsNowAndThen() {
+  {
+    MutexLock lock(mutex_);
+    has_unflushed_ = true;
+    if (std::chrono::steady_clock::now() - last_flush_ < kFlushEvery) return;
+  }
+  FlushMetrics();
+}
+
+void Engine::State::FlushRest() {
+  {
+    MutexLock lock(mutex_);
+    if (!has_unflushed_) return;
+  }
+  FlushMetrics();
 }
 
 void Engine::State::SetPhase(const char* phase) {

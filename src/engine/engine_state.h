@@ -8,6 +8,7 @@
 
 #include "base/metrics_recorder.h"
 #include "base/mutex.h"
+#include "engine/group_commit.h"
 #include "helios/engine.h"
 #include "history/id_resolver.h"
 #include "history/operation_log.h"
@@ -59,10 +60,18 @@ class Engine::State {
   void SaveIndex(const OpenWorkspace& workspace, const Workspace& request,
                  const std::optional<StatIndex>& old, ScanResult* scan) const;
 
+  // What Engine::CommitVst does, but for the counting.
+  Result<VstCommitReport> CommitVst(Vst& vst, const VstCommitRequest& request);
+  void CountCommit(const VstCommitReport& report);
+
   WriteOptions MakeWriteOptions(const Selector& selector) const;
 
   // Adds what this process counted to the store. Best effort: figures never fail an operation.
-  void FlushMetrics();
+  void FlushMetrics() HELIOS_EXCLUDES(mutex_);
+  // The same for operations that take less time than that: at most once a second. What is left then
+  // is added with the next one or by FlushRest.
+  void FlushMetricsNowAndThen() HELIOS_EXCLUDES(mutex_);
+  void FlushRest() HELIOS_EXCLUDES(mutex_);
   void Debug(const std::string& line) const {
     if (options.debug) options.debug(line);
   }
@@ -77,6 +86,7 @@ class Engine::State {
   ObjectCache cache;
   const OperationLog log;
   const RefStore refs;
+  GroupCommit group_commit;
 
  private:
   IndexHeader ExpectedIndex(const OpenWorkspace& workspace, const Workspace& request) const;
@@ -85,7 +95,13 @@ class Engine::State {
   const char* phase_ HELIOS_GUARDED_BY(mutex_) = "";
   std::chrono::steady_clock::time_point phase_start_ HELIOS_GUARDED_BY(mutex_);
   std::unique_ptr<ObjectStore> store_ HELIOS_GUARDED_BY(mutex_);
+  bool has_unflushed_ HELIOS_GUARDED_BY(mutex_) = false;  // FlushMetricsNowAndThen left something
+  std::chrono::steady_clock::time_point last_flush_ HELIOS_GUARDED_BY(mutex_);
 };
+
+// kInvalidArgument unless a record holds these.
+Result<void> CheckRecordTexts(const std::string& message, const std::string& author,
+                              const std::map<std::string, std::string>& labels);
 
 // The selector's patterns that match nothing in any of these trees. Reads them only as far as what
 // has been asked so far leaves doubts.

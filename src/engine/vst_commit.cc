@@ -1,0 +1,175 @@
+// Working sets in memory over the engine's store: made, opened, and committed durably.
+#include "base/thread_pool.h"
+#include "engine/engine_state.h"
+#include "history/branches.h"
+#include "object/hash.h"
+#include "vst/vst_store.h"
+
+namespace helios {
+namespace {
+
+// What a commit brings along above this, it writes by itself before it joins others: they would
+// wait for it.
+constexpr uint64_t kSharedBytesMax = uint64_t{4} << 20;
+// So many objects are handed to a thread at a time.
+constexpr size_t kObjectsPerTask = 64;
+
+Record MakeRecord(const VstCommitRequest& request, const Vst& vst, const SnapshotId& snapshot) {
+  Record record;
+  record.snapshot = snapshot;
+  record.totals = VstAccess::TotalsOf(vst);
+  if (const std::optional<VstBase>& base = VstAccess::BaseOf(vst)) {
+    record.parents.push_back(base->record);
+  }
+  record.time = Now();
+  record.author = request.author;
+  if (!request.branch.empty()) record.workspace = std::string(kHeadsPrefix) + request.branch;
+  record.message = request.message;
+  record.labels = request.labels;
+  return record;
+}
+
+Operation MakeBranchOperation(const std::string& branch, const RecordId& record,
+                              const SnapshotId& snapshot) {
+  Operation operation;
+  operation.kind = OperationKind::kBranchCommit;
+  operation.time = Now();
+  if (!branch.empty()) operation.workspace = BranchKey(branch);
+  operation.record = record;
+  operation.snapshot = snapshot;
+  operation.path = branch;
+  return operation;
+}
+
+Error Stale(const std::string& branch) {
+  return Error(ErrorCode::kStale, "the branch \"" + branch +
+                                      "\" has moved on: open it again and do the work upon what "
+                                      "is there now");
+}
+
+// What can be told before anything is written. The working set is committed already, speculatively.
+Result<VstCommitReport> BeginReport(Vst& vst, const VstCommitRequest& request) {
+  VstCommitReport report;
+  HELIOS_TRY_ASSIGN(report.snapshot, vst.Commit());
+  report.files = VstAccess::TotalsOf(vst).files;
+  report.bytes = VstAccess::TotalsOf(vst).bytes;
+  const std::optional<VstBase>& base = VstAccess::BaseOf(vst);
+  report.unchanged = base && base->snapshot == report.snapshot && request.message.empty() &&
+                     request.labels.empty();
+  if (report.unchanged) report.record = base->record;
+  return report;
+}
+
+uint64_t BytesOf(std::span<const BorrowedObject> objects) {
+  uint64_t bytes = 0;
+  for (const BorrowedObject& object : objects) bytes += object.bytes.size();
+  return bytes;
+}
+
+// Makes the objects visible; durable with the store's next Sync.
+Result<WriteCounts> WriteAlone(CommitWriter::StoreOpener open, unsigned threads,
+                               std::span<const BorrowedObject> objects) {
+  CommitWriter writer(std::move(open), threads);
+  HELIOS_TRY(TaskStack::Run(threads, [&](TaskStack& tasks) {
+    for (size_t at = 0; at < objects.size(); at += kObjectsPerTask) {
+      const auto part = objects.subspan(at, std::min(kObjectsPerTask, objects.size() - at));
+      tasks.Push([&writer, part](unsigned worker) { return writer.PutMany(worker, part); });
+    }
+  }));
+  HELIOS_TRY(writer.Publish());
+  return writer.counts();
+}
+
+Result<void> CheckRequest(const VstCommitRequest& request) {
+  HELIOS_TRY(CheckRecordTexts(request.message, request.author, request.labels));
+  if (!request.branch.empty()) HELIOS_TRY(RefBelow(kHeadsPrefix, request.branch, "branch"));
+  return {};
+}
+
+void FillReport(const WriteCounts& written, VstCommitReport* report) {
+  report->new_objects = written.new_objects;
+  report->new_bytes = written.new_bytes;
+  report->reused_objects = written.reused_objects;
+  report->reused_bytes = written.reused_bytes;
+}
+
+}  // namespace
+
+Result<Vst> Engine::NewVst() {
+  HELIOS_TRY_ASSIGN(ObjectStore * store, state_->Store());
+  return Vst(store);
+}
+
+Result<Vst> Engine::OpenVst(const std::string& id, const Workspace& workspace) {
+  State& state = *state_;
+  HELIOS_TRY_ASSIGN(const FileLock lock, state.LockShared());
+  HELIOS_TRY_ASSIGN(const ResolvedRecord source, state.Resolve(id, state.KeyOf(workspace)));
+  HELIOS_TRY_ASSIGN(Vst vst, NewVst());
+  HELIOS_TRY(vst.Restore(source.record.snapshot));
+  VstAccess::SetBase(vst, {source.id, source.record.snapshot});
+  return vst;
+}
+
+Result<VstCommitReport> Engine::CommitVst(Vst& vst, const VstCommitRequest& request) {
+  State& state = *state_;
+  HELIOS_TRY(CheckRequest(request));
+  HELIOS_TRY_ASSIGN(ObjectStore * store, state.Store());
+  if (VstAccess::StoreOf(vst) != store) {
+    return Error(ErrorCode::kInvalidArgument,
+                 "this working set was not made by this engine, and what it relies on may not be "
+                 "in the store " +
+                     state.paths.root);
+  }
+  VstCommitReport report;
+  {
+    const LatencyTimer timer(&state.metrics, Latency::kCommit);
+    HELIOS_TRY_ASSIGN(report, state.CommitVst(vst, request));
+  }
+  state.CountCommit(report);
+  state.FlushMetricsNowAndThen();
+  if (state.group_commit.TakeMaintenanceDue()) {
+    const Result<void> maintained = store->Maintain();
+    if (!maintained) state.Debug("packs not merged: " + maintained.error().message());
+  }
+  return report;
+}
+
+Result<VstCommitReport> Engine::State::CommitVst(Vst& vst, const VstCommitRequest& request) {
+  HELIOS_TRY_ASSIGN(const FileLock lock, LockShared());
+  HELIOS_TRY_ASSIGN(VstObjects collected, VstAccess::CollectObjects(vst));
+  HELIOS_TRY_ASSIGN(VstCommitReport report, BeginReport(vst, request));
+  if (report.unchanged && request.branch.empty()) return report;
+
+  DurableCommit commit;
+  if (const std::optional<VstBase>& base = VstAccess::BaseOf(vst)) commit.base = base->record;
+  Bytes record;
+  if (!report.unchanged) {
+    record = EncodeRecord(MakeRecord(request, vst, report.snapshot));
+    report.record = {HashObject(ObjectKind::kRecord, record)};
+    if (BytesOf(collected.objects) > kSharedBytesMax) {
+      HELIOS_TRY_ASSIGN(commit.written,
+                        WriteAlone([this] { return Store(); }, threads, collected.objects));
+      collected.objects.clear();
+    }
+    collected.objects.push_back({report.record, record});
+    commit.objects = collected.objects;
+  }
+  commit.operation = MakeBranchOperation(request.branch, report.record, report.snapshot);
+  HELIOS_TRY(group_commit.Commit(&commit));
+  if (commit.is_stale) return Stale(request.branch);
+  MarkStored(collected);
+  VstAccess::SetBase(vst, {report.record, report.snapshot});
+  FillReport(commit.written, &report);
+  return report;
+}
+
+void Engine::State::CountCommit(const VstCommitReport& report) {
+  metrics.Add(Counter::kCommits);
+  if (report.unchanged) metrics.Add(Counter::kCommitsUnchanged);
+  metrics.Add(Counter::kNewObjects, report.new_objects);
+  metrics.Add(Counter::kNewBytes, report.new_bytes);
+  metrics.Add(Counter::kReusedObjects, report.reused_objects);
+  metrics.Add(Counter::kReusedBytes, report.reused_bytes);
+}
+
+}  // namespace helios
