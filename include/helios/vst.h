@@ -11,7 +11,9 @@
 #include "helios/ids.h"
 #include "helios/object_store.h"
 #include "helios/result.h"
+#include "helios/selection.h"
 #include "helios/tree_path.h"
+#include "helios/write_report.h"
 
 namespace helios {
 
@@ -83,6 +85,14 @@ class Vst {
   Result<SnapshotId> Commit();
   // Becomes a snapshot of the store: its root is loaded, everything else on first use.
   Result<void> Restore(const SnapshotId& snapshot);
+
+  // Writes the present state, or what is selected of it, into a folder that is not a workspace,
+  // which is made if it is not there. Committed first, speculatively. Contents, executable bits and
+  // symlinks; modes are those that the process gives to new files. What is there already is
+  // replaced file by file, and no link is followed. Not synced. Errors: kInvalidArgument (a
+  // malformed pattern, a folder inside a store), damage and missing objects, a full disk; what one
+  // name refuses is in the report.
+  Result<WriteReport> Materialize(const std::string& out, const Selection& selection = {});
 
   // What differs, in byte order of the paths' components. Both are committed first.
   static Result<std::vector<VstChange>> Diff(Vst& before, Vst& after);

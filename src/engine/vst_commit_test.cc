@@ -691,6 +691,19 @@ class VstHistoryTest : public VstCommitTest, public ::testing::WithParamInterfac
     ASSERT_EQ(ReadAll(*back), state.files);
   }
 
+  // What a state is on disk.
+  Files Materialize(Modelled& state) {
+    const std::string out = folder_ / "out";
+    fs::remove_all(out);
+    EXPECT_TRUE(Ok(state.vst.Materialize(out)));
+    Files files;
+    for (const auto& item : fs::recursive_directory_iterator(out)) {
+      const std::string path = item.path().string().substr(out.size() + 1);
+      if (!item.is_directory()) files[path] = ReadWholeFile(item.path().string());
+    }
+    return files;
+  }
+
   Random random_{GetParam()};
   std::map<std::string, Files> durable_;  // by id
 };
@@ -716,6 +729,7 @@ TEST_P(VstHistoryTest, OfDurableAndSpeculativeCommitsIsWhatAMapSays) {
       states.push_back({OpenVst(at->first), at->second});
     } else if (states.size() > 1) {
       ASSERT_EQ(ReadAll(state.vst), state.files);
+      ASSERT_EQ(Materialize(state), state.files);
       std::swap(state, states.back());
       states.pop_back();
     }

@@ -13,7 +13,9 @@
 
 #include "base/thread_pool.h"
 #include "helios/tree_path.h"
+#include "store/store_root.h"
 #include "worktree/content_reader.h"
+#include "worktree/target_folder.h"
 
 namespace helios {
 namespace {
@@ -25,8 +27,6 @@ constexpr size_t kListBufferBytes = size_t{64} << 10;
 constexpr int kReadAttemptsMax = 4;
 
 constexpr char kIgnoreFile[] = ".heliosignore";
-constexpr char kStoreMarker[] = "helios-store";
-constexpr std::string_view kStoreMarkerLine = "helios store\n";
 
 // Where the kernel stamps files with this machine's own clock, a stamp that is older than the clock
 // cannot come again. Elsewhere (a server's clock, or stamps of whole seconds) two seconds must
@@ -208,7 +208,7 @@ class Scanner {
                            [&](const Listed& a, std::string_view b) { return view(a) < b; });
       return it != listed.end() && view(*it) == name;
     };
-    if (holds(kStoreMarker) && IsStoreMarker(directory->fd.get())) {
+    if (holds(kStoreMarkerFile) && IsStoreFolder(directory->fd.get())) {
       directory->is_store = true;
       return {};
     }
@@ -250,13 +250,6 @@ class Scanner {
         directory->text.append(name).push_back('\0');
       }
     }
-  }
-
-  static bool IsStoreMarker(int folder) {
-    const Result<Fd> fd = OpenAt(folder, kStoreMarker, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-    char head[kStoreMarkerLine.size()];
-    return fd && ReadExactlyAt(fd->get(), head, sizeof(head), 0, kStoreMarker) &&
-           std::string_view(head, sizeof(head)) == kStoreMarkerLine;
   }
 
   static std::shared_ptr<const IgnoreRules> ParentRules(const ScannedDirectory* directory) {
