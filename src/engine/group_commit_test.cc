@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <thread>
 
@@ -29,6 +30,7 @@ class GatedStore : public MemoryStore {
  public:
   Result<void> Sync() override {
     ++syncs;
+    if (on_sync) on_sync();
     std::unique_lock lock(mutex_);
     opened_.wait(lock, [this] { return is_open_; });
     if (fails) return Error(ErrorCode::kNoSpace, "the disk is full");
@@ -41,6 +43,7 @@ class GatedStore : public MemoryStore {
   void Close() { SetOpen(false); }
   void Open() { SetOpen(true); }
 
+  std::function<void()> on_sync;
   std::atomic<int> syncs = 0;
   std::atomic<int> batches = 0;
   std::atomic<bool> fails = false;
@@ -228,6 +231,19 @@ TEST_F(GroupCommitTest, ErrorOfTheSharedWritingIsEveryonesAndEndsWithIt) {
     EXPECT_FALSE(one.commit.is_stale);
   }
   EXPECT_EQ(OperationCount(), size_t{kThreads});
+}
+
+TEST_F(GroupCommitTest, OperationAppearsAfterItsObjectsAreSynced) {
+  Committed one = Make("main", std::nullopt, 1);
+  int synced = 0;
+  store_.on_sync = [&] {
+    ++synced;
+    EXPECT_TRUE(Ok(ExpectHoldsAll(store_, one.objects)));
+    EXPECT_EQ(OperationCount(), 0u);
+  };
+  Run(&one);
+  EXPECT_EQ(synced, 1);
+  EXPECT_EQ(OperationCount(), 1u);
 }
 
 TEST_F(GroupCommitTest, MaintenanceIsDueOnceForEverySixteenPacks) {
