@@ -113,6 +113,10 @@ TEST_F(ContractTest, StatsHasTheOldKeys) {
     EXPECT_TRUE(json["engine"][key].is_number_unsigned()) << key;
     EXPECT_GT(json["engine"][key], 0) << key;
   }
+  for (const char* key : {"first_read_from_l2_total", "lazy_restore_promotions"}) {
+    ASSERT_TRUE(json["engine"].contains(key)) << key;
+    EXPECT_TRUE(json["engine"][key].is_number_unsigned()) << key;
+  }
   for (const char* key : {"evictions", "hits", "items", "misses", "size"}) {
     ASSERT_TRUE(json["l1"].contains(key)) << key;
     EXPECT_TRUE(json["l1"][key].is_number_unsigned()) << key;
@@ -162,6 +166,8 @@ TEST_F(ContractTest, PrometheusTextParses) {
   }
   EXPECT_GT(samples, 10u);
   EXPECT_NE(result.out.find("\nhelios_commits_total 2\n"), std::string::npos) << result;
+  EXPECT_TRUE(declared.contains("helios_first_read_from_l2_total")) << result;
+  EXPECT_TRUE(declared.contains("helios_lazy_restore_promotions_total")) << result;
 }
 
 TEST_F(ContractTest, EveryCommandPrintsOneObjectOnALine) {
