@@ -244,7 +244,7 @@ TEST_F(ContractTest, VersionIsOneLine) {
 }
 
 TEST_F(ContractTest, HelpOfEveryCommandHasExamples) {
-  for (const char* command : {"commit", "restore", "diff", "materialize", "stats"}) {
+  for (const char* command : {"commit", "restore", "diff", "materialize", "read", "stats"}) {
     const RunResult result = RunHelios({command, "--help"});
     EXPECT_EQ(result.exit_code, 0) << result;
     EXPECT_NE(result.out.find("Examples:\n  helios " + std::string(command)), std::string::npos)
@@ -253,7 +253,8 @@ TEST_F(ContractTest, HelpOfEveryCommandHasExamples) {
   }
   const RunResult general = RunHelios({"--help"});
   EXPECT_EQ(general.exit_code, 0);
-  for (const char* command : {"commit", "restore", "diff", "materialize", "stats", "version"}) {
+  for (const char* command :
+       {"commit", "restore", "diff", "materialize", "read", "stats", "version"}) {
     EXPECT_NE(general.out.find(command), std::string::npos) << command;
   }
 }
@@ -392,6 +393,7 @@ TEST_F(ContractTest, ABusyStoreIsExit11AfterABoundedWait) {
        std::vector<std::vector<std::string>>{{"commit"},
                                              {"diff", first_, second_},
                                              {"materialize", first_, At("out")},
+                                             {"read", first_ + ":demo/a.txt"},
                                              {"restore", first_}}) {
     const RunResult result = RunHelios(command, options);
     EXPECT_EQ(result.exit_code, 11) << command.front() << " " << result;
@@ -647,6 +649,7 @@ TEST_P(ControlCharactersTest, NeverReachATerminalRaw) {
   expect_clean(Run({"restore", "--text", "-n", before}), 0);
   expect_clean(Run({"restore", "--text", before}), 4);
   expect_clean(Run({"restore", "--text", "no" + name}), 1);
+  expect_clean(Run({"read", "--text", after + ":no" + name}), 1);
   Write(".heliosignore", "*x1*\n");
   expect_clean(Run({"commit", "--text"}), 0);
   WriteFile(At("way/" + name + "/in-it"), "x");

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "helios/capture_report.h"
@@ -18,6 +19,7 @@
 #include "helios/result.h"
 #include "helios/statistics.h"
 #include "helios/write_report.h"
+#include "helios/tree_path.h"
 
 namespace helios {
 
@@ -106,6 +108,23 @@ struct DiffEntry {
   std::string type_before;  // "file", "executable", "symlink", "directory", or empty
   std::string type_after;
   uint64_t size_before = 0;
+// One file of a snapshot.
+struct ReadRequest {
+  std::string id;
+  TreePath path;
+  Workspace workspace;  // what "@" refers to
+};
+
+struct ReadReport {
+  SnapshotId snapshot;
+  RecordId record;
+  std::string type;    // "file", "executable" or "symlink"
+  uint64_t bytes = 0;  // handed to the sink
+};
+
+// Takes the bytes of a file, or a symlink's target, piece by piece. Its error ends the read.
+using ContentSink = std::function<Result<void>(std::string_view piece)>;
+
   uint64_t size_after = 0;
 };
 
@@ -206,6 +225,13 @@ class Engine {
   Result<void> DeleteTag(const std::string& name);
 
   // Every ref of the store, by name. Errors: kCorrupt naming the ref whose file is damaged.
+  // Gives a file's content, or a symlink's target, to `sink`, without any workspace being touched:
+  // from L1, else from L2 by way of L1. Memory does not grow with the file. Every piece is verified
+  // before the sink sees it, and a file above 2 MiB once more as a whole at the end: what the sink
+  // took counts only if the call succeeds. Errors: kNotFound (the id, or nothing at the path),
+  // kAmbiguous; kFailed for a folder; the sink's.
+  Result<ReadReport> Read(const ReadRequest& request, const ContentSink& sink);
+
   Result<std::vector<NamedRecord>> ListRefs();
 
   // Figures of the store and of all processes that used it.
