@@ -394,6 +394,7 @@ TEST_F(ContractTest, ABusyStoreIsExit11AfterABoundedWait) {
                                              {"diff", first_, second_},
                                              {"materialize", first_, At("out")},
                                              {"read", first_ + ":demo/a.txt"},
+                                             {"restore", "--lazy", first_},
                                              {"restore", first_}}) {
     const RunResult result = RunHelios(command, options);
     EXPECT_EQ(result.exit_code, 11) << command.front() << " " << result;

@@ -59,6 +59,9 @@ class Engine::State {
   void SaveIndex(const OpenWorkspace& workspace, const Workspace& request,
                  const std::optional<StatIndex>& old, ScanResult* scan) const;
 
+  // Engine::Restore in the lazy mode.
+  Result<RestoreReport> RestoreLazily(const RestoreRequest& request);
+
   WriteOptions MakeWriteOptions(const Selector& selector) const;
 
   // Adds what this process counted to the store. Best effort: figures never fail an operation.
@@ -80,6 +83,8 @@ class Engine::State {
 
  private:
   IndexHeader ExpectedIndex(const OpenWorkspace& workspace, const Workspace& request) const;
+  // RestoreLazily, but for what is counted.
+  Result<RestoreReport> MoveLazily(const RestoreRequest& request);
 
   Mutex mutex_;
   const char* phase_ HELIOS_GUARDED_BY(mutex_) = "";

@@ -399,5 +399,38 @@ TEST_F(EngineReadTest, TheSecondReadHitsL1) {
   EXPECT_GE(first[Counter::kLazyRestorePromotions], 4u);
 }
 
+// ---- The mode of a restore ----
+
+TEST_F(EngineTest, RestoreModeIsTheRequestsElseTheEnginesElseEager) {
+  WriteEntry(Work(), "file", {'f', "content"});
+  const SnapshotId id = Commit(*Open()).snapshot;
+  using Mode = std::optional<RestoreMode>;
+  struct Case {
+    Mode engine, request;
+    RestoreMode expected;
+  };
+  for (const Case& c : {Case{Mode(), Mode(), RestoreMode::kEager},
+                        Case{RestoreMode::kLazy, Mode(), RestoreMode::kLazy},
+                        Case{RestoreMode::kEager, Mode(), RestoreMode::kEager},
+                        Case{Mode(), RestoreMode::kLazy, RestoreMode::kLazy},
+                        Case{RestoreMode::kLazy, RestoreMode::kEager, RestoreMode::kEager},
+                        Case{RestoreMode::kEager, RestoreMode::kLazy, RestoreMode::kLazy}}) {
+    fs::remove(Work() + "/file");
+    EngineOptions options;
+    options.store = Store();
+    options.backends = {PackBackend()};
+    options.restore_mode = c.engine;
+    const std::unique_ptr<Engine> engine = Engine::Open(options).value();
+    RestoreRequest request;
+    request.workspace.path = Work();
+    request.id = FormatId(id);
+    request.mode = c.request;
+    const Result<RestoreReport> report = engine->Restore(request);
+    ASSERT_TRUE(report) << report.error().message();
+    EXPECT_EQ(report->mode, c.expected);
+    EXPECT_EQ(fs::exists(Work() + "/file"), c.expected == RestoreMode::kEager);
+  }
+}
+
 }  // namespace
 }  // namespace helios

@@ -23,6 +23,10 @@ constexpr size_t kLogBytesMax = size_t{4} << 30;
 constexpr auto kLockWait = std::chrono::seconds(30);
 constexpr char kCheckpointFile[] = "baseline";
 
+bool IsKnown(OperationKind kind) {
+  return kind >= OperationKind::kCommit && kind <= OperationKind::kLazyRestore;
+}
+
 Bytes EncodeOperation(const Operation& operation) {
   Bytes bytes;
   Encoder encoder(&bytes);
@@ -44,9 +48,8 @@ Bytes EncodeOperation(const Operation& operation) {
 std::optional<Operation> DecodeOperation(ByteView bytes) {
   Decoder decoder(bytes);
   Operation operation;
-  const auto kind = decoder.Fixed<uint8_t>();
-  if (kind != 1 && kind != 2) return std::nullopt;
-  operation.kind = static_cast<OperationKind>(kind);
+  operation.kind = static_cast<OperationKind>(decoder.Fixed<uint8_t>());
+  if (!IsKnown(operation.kind)) return std::nullopt;
   operation.time.seconds = decoder.SignedVarint();
   const uint64_t nanoseconds = decoder.Varint();
   operation.time.nanoseconds = static_cast<uint32_t>(nanoseconds);

@@ -14,7 +14,12 @@
 
 namespace helios {
 
-enum class OperationKind : uint8_t { kCommit = 1, kRestore = 2 };
+// The numbers are part of the format.
+enum class OperationKind : uint8_t {
+  kCommit = 1,
+  kRestore = 2,
+  kLazyRestore = 3,  // the workspace stands at a snapshot of which no file was brought
+};
 
 // What an operation left behind: from then on this is the workspace's baseline, `@`.
 struct Operation {
@@ -28,6 +33,8 @@ struct Operation {
   uint64_t device = 0;  // of the workspace's root at that time
   uint64_t inode = 0;
   std::string path;  // of the workspace, for people
+
+  bool IsLazy() const { return kind == OperationKind::kLazyRestore; }
   friend bool operator==(const Operation&, const Operation&) = default;
 };
 
