@@ -113,6 +113,10 @@ TEST_F(ContractTest, StatsHasTheOldKeys) {
     EXPECT_TRUE(json["engine"][key].is_number_unsigned()) << key;
     EXPECT_GT(json["engine"][key], 0) << key;
   }
+  for (const char* key : {"first_read_from_l2_total", "lazy_restore_promotions"}) {
+    ASSERT_TRUE(json["engine"].contains(key)) << key;
+    EXPECT_TRUE(json["engine"][key].is_number_unsigned()) << key;
+  }
   for (const char* key : {"evictions", "hits", "items", "misses", "size"}) {
     ASSERT_TRUE(json["l1"].contains(key)) << key;
     EXPECT_TRUE(json["l1"][key].is_number_unsigned()) << key;
@@ -162,6 +166,8 @@ TEST_F(ContractTest, PrometheusTextParses) {
   }
   EXPECT_GT(samples, 10u);
   EXPECT_NE(result.out.find("\nhelios_commits_total 2\n"), std::string::npos) << result;
+  EXPECT_TRUE(declared.contains("helios_first_read_from_l2_total")) << result;
+  EXPECT_TRUE(declared.contains("helios_lazy_restore_promotions_total")) << result;
 }
 
 TEST_F(ContractTest, EveryCommandPrintsOneObjectOnALine) {
@@ -238,7 +244,7 @@ TEST_F(ContractTest, VersionIsOneLine) {
 }
 
 TEST_F(ContractTest, HelpOfEveryCommandHasExamples) {
-  for (const char* command : {"commit", "restore", "diff", "materialize", "stats"}) {
+  for (const char* command : {"commit", "restore", "diff", "materialize", "read", "stats"}) {
     const RunResult result = RunHelios({command, "--help"});
     EXPECT_EQ(result.exit_code, 0) << result;
     EXPECT_NE(result.out.find("Examples:\n  helios " + std::string(command)), std::string::npos)
@@ -247,7 +253,8 @@ TEST_F(ContractTest, HelpOfEveryCommandHasExamples) {
   }
   const RunResult general = RunHelios({"--help"});
   EXPECT_EQ(general.exit_code, 0);
-  for (const char* command : {"commit", "restore", "diff", "materialize", "stats", "version"}) {
+  for (const char* command :
+       {"commit", "restore", "diff", "materialize", "read", "stats", "version"}) {
     EXPECT_NE(general.out.find(command), std::string::npos) << command;
   }
 }
@@ -386,6 +393,8 @@ TEST_F(ContractTest, ABusyStoreIsExit11AfterABoundedWait) {
        std::vector<std::vector<std::string>>{{"commit"},
                                              {"diff", first_, second_},
                                              {"materialize", first_, At("out")},
+                                             {"read", first_ + ":demo/a.txt"},
+                                             {"restore", "--lazy", first_},
                                              {"restore", first_}}) {
     const RunResult result = RunHelios(command, options);
     EXPECT_EQ(result.exit_code, 11) << command.front() << " " << result;
@@ -641,6 +650,7 @@ TEST_P(ControlCharactersTest, NeverReachATerminalRaw) {
   expect_clean(Run({"restore", "--text", "-n", before}), 0);
   expect_clean(Run({"restore", "--text", before}), 4);
   expect_clean(Run({"restore", "--text", "no" + name}), 1);
+  expect_clean(Run({"read", "--text", after + ":no" + name}), 1);
   Write(".heliosignore", "*x1*\n");
   expect_clean(Run({"commit", "--text"}), 0);
   WriteFile(At("way/" + name + "/in-it"), "x");

@@ -209,8 +209,8 @@ TEST_F(HostileArgumentsTest, WithoutStandardErrorTheExitCodeSaysIt) {
 TEST_F(HostileArgumentsTest, AFullDiskUnderStandardOutputIsAnError) {
   for (const char* command :
        {"commit", "commit --id-only", "diff $ID $ID", "diff -z $ID @", "stats",
-        "stats --prometheus", "restore $ID", "materialize $ID $T/out", "version", "--version",
-        "-q --version", "--help", "diff --help"}) {
+        "stats --prometheus", "restore $ID", "restore --lazy $ID", "materialize $ID $T/out",
+        "version", "--version", "-q --version", "--help", "diff --help"}) {
     const RunResult result = RunShell("\"$B\" " + std::string(command) + " >/dev/full");
     // Nothing at all to write is no failure: -z without differences.
     if (std::string_view(command).starts_with("diff -z")) {

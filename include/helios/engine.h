@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "helios/capture_report.h"
@@ -15,9 +16,11 @@
 #include "helios/ids.h"
 #include "helios/object_store.h"
 #include "helios/progress.h"
+#include "helios/restore_mode.h"
 #include "helios/result.h"
 #include "helios/selection.h"
 #include "helios/statistics.h"
+#include "helios/tree_path.h"
 #include "helios/vst.h"
 #include "helios/write_report.h"
 
@@ -31,7 +34,10 @@ struct EngineOptions {
   // Budget of the object cache, overhead included; 0 turns it off. Objects that are large beside it
   // may take more: at most 32 at a time, none larger than the whole.
   size_t l1_bytes_max = size_t{32} << 20;
-  unsigned threads = 0;          // 0: as many as there are processors
+  unsigned threads = 0;  // 0: as many as there are processors
+  // How a restore is done that does not say it itself. Absent: eagerly for a workspace, lazily for
+  // a VST.
+  std::optional<RestoreMode> restore_mode;
   Progress* progress = nullptr;  // may be null; outlives the engine
   // Told what is being done and how long it took; for people who look for a fault. May be empty.
   std::function<void(const std::string& line)> debug;
@@ -49,6 +55,9 @@ struct CommitRequest {
   std::string message;
   std::map<std::string, std::string> labels;
   std::string author;
+  // Even if the workspace stands at a snapshot that was restored lazily: what is not on disk counts
+  // as deleted.
+  bool force = false;
 };
 
 struct CommitReport {
@@ -96,11 +105,18 @@ struct RestoreRequest {
   bool force = false;   // overwrite and delete even what no snapshot holds
   bool delete_untracked = false;
   bool dry_run = false;
+  // Lazy: the whole snapshot's mapping, path → object id, is read and verified, and `@` moves
+  // there; no content is read and nothing on disk is touched. Not with a selection, force or
+  // delete_untracked. Absent: EngineOptions::restore_mode.
+  std::optional<RestoreMode> mode;
 };
 
 struct RestoreReport {
+  RestoreMode mode = RestoreMode::kEager;
   SnapshotId snapshot;
   RecordId record;
+  uint64_t files = 0;  // lazy: in the mapping
+  uint64_t bytes = 0;
   // What was to be done, and under dry_run would be.
   uint64_t created = 0;
   uint64_t replaced = 0;
@@ -110,6 +126,23 @@ struct RestoreReport {
   WriteReport written;
   std::vector<std::string> unmatched_patterns;
 };
+
+// One file of a snapshot.
+struct ReadRequest {
+  std::string id;
+  TreePath path;
+  Workspace workspace;  // what "@" refers to
+};
+
+struct ReadReport {
+  SnapshotId snapshot;
+  RecordId record;
+  std::string type;    // "file", "executable" or "symlink"
+  uint64_t bytes = 0;  // handed to the sink
+};
+
+// Takes the bytes of a file, or a symlink's target, piece by piece. Its error ends the read.
+using ContentSink = std::function<Result<void>(std::string_view piece)>;
 
 struct DiffRequest {
   std::string from;
@@ -200,7 +233,8 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
 
   // Takes a snapshot of the workspace. Durable on return: a power cut at any later moment leaves it
-  // readable. What could not be captured whole is in the report.
+  // readable. What could not be captured whole is in the report. Errors: kWouldLoseWork if the
+  // workspace stands at a snapshot that was restored lazily.
   Result<CommitReport> Commit(const CommitRequest& request);
 
   // An empty working set over this store. The engine must outlive it and its forks.
@@ -229,8 +263,17 @@ class Engine {
   // this workspace holds stay. Errors: kNotFound, kAmbiguous; kWouldLoseWork, listing the paths, if
   // content that no snapshot holds would go: nothing has been touched then. Of a snapshot that was
   // committed from memory, contents, executable bits and symlinks come back; new files have the
-  // mode that the process gives them, and those whose content is right are not touched.
+  // mode that the process gives them, and those whose content is right are not touched. Lazily it
+  // is durable on return, and kMissingObject or kCorrupt, naming object and path, if a tree of the
+  // snapshot is not whole. An eager restore ends what a lazy one began.
   Result<RestoreReport> Restore(const RestoreRequest& request);
+
+  // Gives a file's content, or a symlink's target, to `sink`, without any workspace being touched:
+  // from L1, else from L2 by way of L1. Memory does not grow with the file. Every piece is verified
+  // before the sink sees it, and a file above 2 MiB once more as a whole at the end: what the sink
+  // took counts only if the call succeeds. Errors: kNotFound (the id, or nothing at the path),
+  // kAmbiguous; kFailed for a folder; the sink's.
+  Result<ReadReport> Read(const ReadRequest& request, const ContentSink& sink);
 
   // What differs between two snapshots.
   Result<DiffReport> Diff(const DiffRequest& request);

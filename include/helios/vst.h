@@ -10,6 +10,7 @@
 
 #include "helios/ids.h"
 #include "helios/object_store.h"
+#include "helios/restore_mode.h"
 #include "helios/result.h"
 #include "helios/selection.h"
 #include "helios/tree_path.h"
@@ -83,8 +84,10 @@ class Vst {
   // The snapshot id of the present state, speculatively: computed, and nothing written. Costs what
   // has been written since the last one.
   Result<SnapshotId> Commit();
-  // Becomes a snapshot of the store: its root is loaded, everything else on first use.
-  Result<void> Restore(const SnapshotId& snapshot);
+  // Becomes a snapshot of the store. Lazily: its root is loaded, everything else on first use.
+  // Eagerly: all of it is loaded and verified, contents too, and stays in memory with the tree; no
+  // later read needs the store.
+  Result<void> Restore(const SnapshotId& snapshot, RestoreMode mode = RestoreMode::kLazy);
 
   // Writes the present state, or what is selected of it, into a folder that is not a workspace,
   // which is made if it is not there. Committed first, speculatively. Contents, executable bits and

@@ -55,6 +55,7 @@ void AddCommitCommand(CLI::App* app, Session* session);
 void AddRestoreCommand(CLI::App* app, Session* session);
 void AddDiffCommand(CLI::App* app, Session* session);
 void AddMaterializeCommand(CLI::App* app, Session* session);
+void AddReadCommand(CLI::App* app, Session* session);
 void AddTagCommand(CLI::App* app, Session* session);
 void AddStatsCommand(CLI::App* app, Session* session);
 void AddDoctorCommand(CLI::App* app, Session* session);

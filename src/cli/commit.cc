@@ -14,6 +14,7 @@ struct Options {
   std::vector<std::string> labels;
   std::string backend = kDefaultBackend;
   bool id_only = false;
+  bool force = false;
 };
 
 std::string Author() {
@@ -33,6 +34,7 @@ Result<CommitRequest> MakeRequest(const Session& session, const Options& options
   request.workspace = session.MakeWorkspace();
   request.message = options.message;
   request.author = Author();
+  request.force = options.force;
   for (const std::string& label : options.labels) {
     const size_t equals = label.find('=');
     if (equals == 0 || equals == label.npos) {
@@ -114,6 +116,8 @@ void AddCommitCommand(CLI::App* app, Session* session) {
   command->add_option("-m,--message", options->message, "Why, for the record")->type_name("TEXT");
   AddLabelOption(command, &options->labels);
   command->add_flag("--id-only", options->id_only, "Print the bare snapshot id");
+  command->add_flag("--force", options->force,
+                    "After a lazy restore too: files that are not in the folder count as deleted");
   command->add_option("--backend", options->backend, "What a new store is made of")
       ->type_name("NAME");
   command->footer(
@@ -121,7 +125,9 @@ void AddCommitCommand(CLI::App* app, Session* session) {
       "  helios commit                              snapshot of this folder\n"
       "  helios commit --work src -m 'before refactoring'\n"
       "  id=$(helios commit --id-only)              for scripts\n"
-      "Exit codes: 0 done; 3 done, but something could not be captured whole; 14 no space.");
+      "Exit codes: 0 done; 3 done, but something could not be captured whole; 4 refused: the "
+      "folder\n"
+      "stands at a lazily restored snapshot; 14 no space.");
   command->callback([session, options] { session->run = [=] { return Run(*session, *options); }; });
 }
 

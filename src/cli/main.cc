@@ -102,6 +102,7 @@ void AddCommands(CLI::App* app, Session* session) {
   AddRestoreCommand(app, session);
   AddDiffCommand(app, session);
   AddMaterializeCommand(app, session);
+  AddReadCommand(app, session);
   AddTagCommand(app, session);
   AddStatsCommand(app, session);
   AddDoctorCommand(app, session);

@@ -1,5 +1,8 @@
 #include "cli/output.h"
 
+#include <unistd.h>
+
+#include <cerrno>
 #include <cstdio>
 
 namespace helios::cli {
@@ -130,6 +133,16 @@ void Output::PrintJson(const Json& value) const { PrintText(Dump(value) + "\n");
 
 void Output::PrintText(std::string_view text) const {
   std::fwrite(text.data(), 1, text.size(), stdout);
+}
+
+Result<void> Output::WriteRaw(std::string_view bytes) const {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(STDOUT_FILENO, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return Error::FromErrno(errno, "write", "standard output");
+    bytes.remove_prefix(static_cast<size_t>(written));
+  }
+  return {};
 }
 
 void Output::Warn(const std::string& message) const {

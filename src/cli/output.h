@@ -36,6 +36,9 @@ class Output {
   // One object and a newline.
   void PrintJson(const Json& value) const;
   void PrintText(std::string_view text) const;
+  // A file's bytes as they are, at once: nothing is left to be lost at the end. Not together with
+  // the two above.
+  Result<void> WriteRaw(std::string_view bytes) const;
   void Warn(const std::string& message) const;
   // Prints the error and returns its exit code.
   int Fail(const Error& error) const;

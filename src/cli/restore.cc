@@ -9,6 +9,7 @@ namespace {
 struct Options {
   std::optional<std::string> id;
   std::vector<std::string> positional;
+  bool lazy = false;
   RestoreRequest request;
 };
 
@@ -20,13 +21,25 @@ Json ToJson(const RestoreReport& report, const Options& options) {
                {"created", report.created},
                {"replaced", report.replaced},
                {"deleted", report.deleted},
-               {"kept_untracked", report.kept_untracked}};
+               {"kept_untracked", report.kept_untracked},
+               {"mode", report.mode == RestoreMode::kLazy ? "lazy" : "eager"}};
+  if (report.mode == RestoreMode::kLazy) {
+    json["files"] = report.files;
+    json["bytes"] = report.bytes;
+  }
   AddPaths(&json, "conflicts", report.conflicts);
   json["written"] = cli::ToJson(report.written);
   return json;
 }
 
+void PrintLazy(const Output& output, const RestoreReport& report, const Options& options) {
+  output.PrintText((options.request.dry_run ? "would restore " : "restored ") +
+                   FormatId(report.snapshot) + " lazily\n  " + Count(report.files, "file") + ", " +
+                   FormatBytes(report.bytes) + "; none of them was written\n");
+}
+
 void PrintForPeople(const Output& output, const RestoreReport& report, const Options& options) {
+  if (report.mode == RestoreMode::kLazy) return PrintLazy(output, report, options);
   output.PrintText((options.request.dry_run ? "would restore " : "restored ") +
                    FormatId(report.snapshot) + "\n  " + std::to_string(report.created) +
                    " created, " + std::to_string(report.replaced) + " replaced, " +
@@ -47,6 +60,7 @@ int Run(Session& session, Options& options) {
   if (!id) return output.Fail(id.error());
   RestoreRequest& request = options.request;
   request.id = *id;
+  if (options.lazy) request.mode = RestoreMode::kLazy;
   request.workspace = session.MakeWorkspace();
   request.selection.includes.insert(request.selection.includes.end(), options.positional.begin(),
                                     options.positional.end());
@@ -80,11 +94,17 @@ void AddRestoreCommand(CLI::App* app, Session* session) {
   command->add_flag("--delete-untracked", options->request.delete_untracked,
                     "Delete what no snapshot of this folder ever held, too");
   command->add_flag("-n,--dry-run", options->request.dry_run, "Only say what would be done");
+  command->add_flag("--lazy", options->lazy,
+                    "Only stand there: check every folder of the snapshot, write no file");
   command->footer(
       "Examples:\n"
       "  helios restore @~1            the state before the last commit\n"
       "  helios restore 3f2a src/      only src, from the snapshot that begins with 3f2a\n"
       "  helios restore -n --id ID     what would change\n"
+      "  helios restore --lazy ID      stand there at once; helios read @:PATH reads its files\n"
+      "After --lazy, commit refuses, since the files are not in the folder: helios restore @ "
+      "brings\n"
+      "them, helios restore @ PATH some of them.\n"
       "Exit codes: 0 done; 3 something could not be written; 4 refused: would lose unsaved work.");
   command->callback([session, options] { session->run = [=] { return Run(*session, *options); }; });
 }

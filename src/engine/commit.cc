@@ -44,6 +44,20 @@ Result<void> CheckRecordTexts(const std::string& message, const std::string& aut
                "labels together may have 1 MiB");
 }
 
+namespace {
+
+// Files of a lazily restored snapshot are not on disk: the scan would take them for deleted.
+Result<void> CheckBaseline(const std::optional<Operation>& latest, const CommitRequest& request) {
+  if (!latest || !latest->IsLazy() || request.force) return {};
+  return Error(ErrorCode::kWouldLoseWork,
+               "refused: " + latest->path + " stands at snapshot " + FormatId(latest->snapshot) +
+                   ", restored lazily: the files that are not in the folder would be recorded as "
+                   "deleted; bring them first with \"helios restore @\", or give --force to commit "
+                   "the folder as it is");
+}
+
+}  // namespace
+
 Result<CommitReport> Engine::Commit(const CommitRequest& request) {
   State& state = *state_;
   HELIOS_TRY(CheckRecordTexts(request.message, request.author, request.labels));
@@ -54,6 +68,8 @@ Result<CommitReport> Engine::Commit(const CommitRequest& request) {
     HELIOS_TRY_ASSIGN(const OpenWorkspace workspace,
                       state.OpenWorkspaceRoot(request.workspace, false));
     HELIOS_TRY_ASSIGN(const FileLock lock, state.LockShared());
+    HELIOS_TRY_ASSIGN(const std::optional<Operation> baseline, state.log.Latest(workspace.key));
+    HELIOS_TRY(CheckBaseline(baseline, request));
     const std::optional<StatIndex> index = state.LoadIndex(workspace, request.workspace);
     CommitWriter writer([&state] { return state.Store(); }, state.threads);
     HELIOS_TRY_ASSIGN(const std::unique_ptr<ScanResult> scan,
@@ -69,7 +85,7 @@ Result<CommitReport> Engine::Commit(const CommitRequest& request) {
 
     state.SetPhase("writing");
     const auto is_unchanged = [&](const std::optional<Operation>& latest) {
-      return latest && latest->snapshot == scan->root.tree &&
+      return latest && !latest->IsLazy() && latest->snapshot == scan->root.tree &&
              latest->attributes == scan->root.attributes &&
              // What should have been there and was not (a lost pack, say) is put back.
              writer.new_objects() == 0 && request.message.empty() && request.labels.empty() &&
@@ -79,6 +95,7 @@ Result<CommitReport> Engine::Commit(const CommitRequest& request) {
     // Contents and trees, the record, the operation: each is durable before the next is visible.
     for (int attempt = 0;; ++attempt) {
       HELIOS_TRY_ASSIGN(const std::optional<Operation> latest, state.log.Latest(workspace.key));
+      HELIOS_TRY(CheckBaseline(latest, request));
       if (is_unchanged(latest)) {
         report.unchanged = true;
         report.record = latest->record;

@@ -198,7 +198,8 @@ HealthCheck CheckBaseline(const OperationLog& log, ObjectStore* store,
   }
   const Operation& operation = **latest;
   const std::string message = "stands at snapshot " + FormatId(operation.snapshot) + ", record " +
-                              FormatId(operation.record);
+                              FormatId(operation.record) +
+                              (operation.IsLazy() ? ", restored lazily" : "");
   if (store != nullptr) {
     const Result<Record> record = LoadRecord(store, operation.record);
     if (!record) return Wrong("baseline", record.error(), kAdvicePacks);

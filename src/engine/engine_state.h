@@ -63,6 +63,8 @@ class Engine::State {
   // What Engine::CommitVst does, but for the counting.
   Result<VstCommitReport> CommitVst(Vst& vst, const VstCommitRequest& request);
   void CountCommit(const VstCommitReport& report);
+  // Engine::Restore in the lazy mode.
+  Result<RestoreReport> RestoreLazily(const RestoreRequest& request);
 
   WriteOptions MakeWriteOptions(const Selector& selector) const;
 
@@ -90,6 +92,8 @@ class Engine::State {
 
  private:
   IndexHeader ExpectedIndex(const OpenWorkspace& workspace, const Workspace& request) const;
+  // RestoreLazily, but for what is counted.
+  Result<RestoreReport> MoveLazily(const RestoreRequest& request);
 
   Mutex mutex_;
   const char* phase_ HELIOS_GUARDED_BY(mutex_) = "";

@@ -338,5 +338,99 @@ TEST_F(EngineTest, AFolderOfManyFilesRewritesOnePagePerLevel) {
   EXPECT_EQ(Commit(*engine).new_objects, 6u);
 }
 
+// ---- Reading files of a snapshot ----
+
+class EngineReadTest : public EngineTest {
+ protected:
+  EngineReadTest() {
+    const std::string large(size_t{5} << 20, 'x');
+    state_ = {{"dir/small", {'f', "small"}},
+              {"large", {'f', large}},
+              {"run", {'x', "#!"}},
+              {"link", {'l', "dir/small"}}};
+    Arrange(Work(), {}, state_);
+  }
+  Result<ReadReport> Read(Engine& engine, const std::string& path, std::string* content) const {
+    ReadRequest request;
+    request.id = "@";
+    request.path = TreePath::Parse(path).value();
+    request.workspace.path = Work();
+    content->clear();
+    return engine.Read(request, [&](std::string_view piece) -> Result<void> {
+      content->append(piece);
+      return {};
+    });
+  }
+
+  Model state_;
+};
+
+TEST_F(EngineReadTest, GivesEveryFileAndSaysWhatItIs) {
+  const std::unique_ptr<Engine> engine = Open();
+  const CommitReport committed = Commit(*engine);
+  const std::map<char, std::string> types = {{'f', "file"}, {'x', "executable"}, {'l', "symlink"}};
+  for (const auto& [path, entry] : state_) {
+    std::string content;
+    const Result<ReadReport> report = Read(*engine, path, &content);
+    ASSERT_TRUE(report) << report.error().message();
+    EXPECT_TRUE(content == entry.content) << path;
+    EXPECT_EQ(report->bytes, content.size());
+    EXPECT_EQ(report->type, types.at(entry.type));
+    EXPECT_EQ(report->snapshot, committed.snapshot);
+    EXPECT_EQ(report->record, committed.record);
+  }
+}
+
+TEST_F(EngineReadTest, TheSecondReadHitsL1) {
+  Commit(*Open());
+  const std::unique_ptr<Engine> engine = Open();
+  const auto counted = [&] { return engine->Statistics().value().all; };
+  std::string content;
+  ASSERT_TRUE(Read(*engine, "dir/small", &content));
+  const Metrics first = counted();
+  ASSERT_TRUE(Read(*engine, "dir/small", &content));
+  const Metrics second = counted();
+  EXPECT_EQ(second[Counter::kFirstReadFromL2], first[Counter::kFirstReadFromL2]);
+  EXPECT_EQ(second[Counter::kL1Misses], first[Counter::kL1Misses]);
+  EXPECT_EQ(second[Counter::kL2Gets], first[Counter::kL2Gets]);
+  // The record, the trees of two folders, the content.
+  EXPECT_EQ(second[Counter::kL1Hits], first[Counter::kL1Hits] + 4);
+  EXPECT_EQ(second[Counter::kLazyRestorePromotions], first[Counter::kLazyRestorePromotions]);
+  EXPECT_GE(first[Counter::kLazyRestorePromotions], 4u);
+}
+
+// ---- The mode of a restore ----
+
+TEST_F(EngineTest, RestoreModeIsTheRequestsElseTheEnginesElseEager) {
+  WriteEntry(Work(), "file", {'f', "content"});
+  const SnapshotId id = Commit(*Open()).snapshot;
+  using Mode = std::optional<RestoreMode>;
+  struct Case {
+    Mode engine, request;
+    RestoreMode expected;
+  };
+  for (const Case& c : {Case{Mode(), Mode(), RestoreMode::kEager},
+                        Case{RestoreMode::kLazy, Mode(), RestoreMode::kLazy},
+                        Case{RestoreMode::kEager, Mode(), RestoreMode::kEager},
+                        Case{Mode(), RestoreMode::kLazy, RestoreMode::kLazy},
+                        Case{RestoreMode::kLazy, RestoreMode::kEager, RestoreMode::kEager},
+                        Case{RestoreMode::kEager, RestoreMode::kLazy, RestoreMode::kLazy}}) {
+    fs::remove(Work() + "/file");
+    EngineOptions options;
+    options.store = Store();
+    options.backends = {PackBackend()};
+    options.restore_mode = c.engine;
+    const std::unique_ptr<Engine> engine = Engine::Open(options).value();
+    RestoreRequest request;
+    request.workspace.path = Work();
+    request.id = FormatId(id);
+    request.mode = c.request;
+    const Result<RestoreReport> report = engine->Restore(request);
+    ASSERT_TRUE(report) << report.error().message();
+    EXPECT_EQ(report->mode, c.expected);
+    EXPECT_EQ(fs::exists(Work() + "/file"), c.expected == RestoreMode::kEager);
+  }
+}
+
 }  // namespace
 }  // namespace helios

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "engine/engine_state.h"
+#include "vst/tree_mapping.h"
 #include "worktree/restore_plan.h"
 
 namespace helios {
@@ -19,7 +20,19 @@ std::string ListPaths(const std::vector<std::string>& paths) {
   return list;
 }
 
-Result<void> CheckPlan(const PlanSummary& plan, const RestoreRequest& request) {
+// A lazy restore moves `@` to a whole snapshot and writes and deletes nothing.
+Result<void> CheckLazyRequest(const RestoreRequest& request) {
+  const bool selects = !request.selection.includes.empty() || !request.selection.excludes.empty();
+  if (!selects && !request.force && !request.delete_untracked) return {};
+  return Error(ErrorCode::kInvalidArgument,
+               std::string("a lazy restore is of the whole snapshot and touches no file: it takes "
+                           "no ") +
+                   (selects         ? "paths or patterns"
+                    : request.force ? "--force"
+                                    : "--delete-untracked"));
+}
+
+Result<void> CheckPlan(const PlanSummary& plan, const RestoreRequest& request, bool was_lazy) {
   if (request.dry_run) return {};
   if (!plan.obstacles.empty()) {
     return Error(ErrorCode::kWouldLoseWork,
@@ -29,11 +42,15 @@ Result<void> CheckPlan(const PlanSummary& plan, const RestoreRequest& request) {
   if (!plan.conflicts.empty() && !request.force) {
     return Error(ErrorCode::kWouldLoseWork,
                  "refused: no snapshot of this folder holds the present content of these files, "
-                 "and restoring would overwrite or delete it; commit first, or give --force to "
-                 "lose it:" +
-                     ListPaths(plan.conflicts));
+                 "and restoring would overwrite or delete it; " +
+                     std::string(was_lazy ? "\"helios commit --force\"" : "commit") +
+                     " first, or give --force to lose it:" + ListPaths(plan.conflicts));
   }
   return {};
+}
+
+std::string MovedMeanwhile(const std::string& workspace) {
+  return "another process committed or restored " + workspace + " meanwhile";
 }
 
 void FillReport(const PlanSummary& plan, RestoreReport* report) {
@@ -92,8 +109,48 @@ class HeldFiles {
 
 }  // namespace
 
+Result<RestoreReport> Engine::State::MoveLazily(const RestoreRequest& request) {
+  HELIOS_TRY(CheckLazyRequest(request));
+  RestoreReport report;
+  report.mode = RestoreMode::kLazy;
+  SetPhase("reading the mapping");
+  HELIOS_TRY_ASSIGN(const FileLock lock, LockShared());
+  HELIOS_TRY_ASSIGN(const ResolvedRecord target, Resolve(request.id, KeyOf(request.workspace)));
+  HELIOS_TRY_ASSIGN(ObjectStore * store, Store());
+  report.snapshot = target.record.snapshot;
+  report.record = target.id;
+  report.files = target.record.totals.files;
+  report.bytes = target.record.totals.bytes;
+  HELIOS_TRY(CheckMapping(TreeReader(store), report.snapshot, target.record.totals, threads));
+  if (request.dry_run) return report;
+
+  HELIOS_TRY_ASSIGN(const OpenWorkspace workspace, OpenWorkspaceRoot(request.workspace, true));
+  SetPhase("logging");
+  HELIOS_TRY_ASSIGN(const FileLock turn, TakeTurn(workspace));
+  HELIOS_TRY_ASSIGN(const std::optional<Operation> latest, log.Latest(workspace.key));
+  if (latest && latest->IsLazy() && latest->record == target.id) return report;
+  HELIOS_TRY_ASSIGN(const bool appended, log.Append(MakeOperation(OperationKind::kLazyRestore,
+                                                                  workspace, target, latest)));
+  if (!appended) return Error(ErrorCode::kBusy, MovedMeanwhile(workspace.real_path));
+  return report;
+}
+
+Result<RestoreReport> Engine::State::RestoreLazily(const RestoreRequest& request) {
+  Result<RestoreReport> report = [&] {
+    const LatencyTimer timer(&metrics, Latency::kRestore);
+    return MoveLazily(request);
+  }();
+  if (!report || request.dry_run) return report;
+  metrics.Add(Counter::kRestores);
+  FlushMetrics();
+  return report;
+}
+
 Result<RestoreReport> Engine::Restore(const RestoreRequest& request) {
   State& state = *state_;
+  const RestoreMode mode =
+      request.mode.value_or(state.options.restore_mode.value_or(RestoreMode::kEager));
+  if (mode == RestoreMode::kLazy) return state.RestoreLazily(request);
   HELIOS_TRY_ASSIGN(const Selector selector,
                     Selector::Parse(request.selection.includes, request.selection.excludes));
   RestoreReport report;
@@ -113,12 +170,14 @@ Result<RestoreReport> Engine::Restore(const RestoreRequest& request) {
     HELIOS_TRY_ASSIGN(const std::optional<Operation> latest, state.log.Latest(workspace.key));
     std::optional<TreeId> baseline;
     if (latest) baseline = latest->snapshot;
+    const bool was_lazy = latest && latest->IsLazy();
 
     state.SetPhase("planning");
     RestorePlanOptions plan_options;
     plan_options.threads = state.threads;
     plan_options.force = request.force;
     plan_options.delete_untracked = request.delete_untracked;
+    plan_options.baseline_is_lazy = was_lazy;
     if (!selector.SelectsEverything()) plan_options.selector = &selector;
     HeldFiles held(store, state.log, workspace.key);
     plan_options.is_held = [&held](const std::string& path, const TreeEntry& present) {
@@ -132,7 +191,7 @@ Result<RestoreReport> Engine::Restore(const RestoreRequest& request) {
     FillReport(plan.summary, &report);
     HELIOS_TRY_ASSIGN(report.unmatched_patterns,
                       UnmatchedIn(TreeReader(store), {report.snapshot}, selector));
-    HELIOS_TRY(CheckPlan(plan.summary, request));
+    HELIOS_TRY(CheckPlan(plan.summary, request, was_lazy));
     if (request.dry_run) return report;
 
     state.SetPhase("restoring");
@@ -144,15 +203,15 @@ Result<RestoreReport> Engine::Restore(const RestoreRequest& request) {
       HELIOS_TRY_ASSIGN(report.written, ApplyRestorePlan(store, std::move(root), plan, write));
     }
     state.SetPhase("logging");
-    if (selector.SelectsEverything() && (!latest || latest->record != target.id)) {
+    const bool moves = !latest || latest->record != target.id || was_lazy;
+    if (selector.SelectsEverything() && moves) {
+      HELIOS_TRY_ASSIGN(const FileLock turn, state.TakeTurn(workspace));
       HELIOS_TRY_ASSIGN(
           const bool appended,
           state.log.Append(MakeOperation(OperationKind::kRestore, workspace, target, latest)));
       if (!appended) {
         return Error(ErrorCode::kBusy,
-                     "the files were restored, but another process committed or "
-                     "restored " +
-                         workspace.real_path + " meanwhile");
+                     "the files were restored, but " + MovedMeanwhile(workspace.real_path));
       }
     }
   }

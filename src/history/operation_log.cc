@@ -26,6 +26,10 @@ constexpr char kCheckpointFile[] = "baseline";
 // Reading so much of the log costs less than replacing a checkpoint.
 constexpr uint64_t kCheckpointBehindBytes = 16 << 10;
 
+bool IsKnown(OperationKind kind) {
+  return kind >= OperationKind::kCommit && kind <= OperationKind::kBranchCommit;
+}
+
 Bytes EncodeOperation(const Operation& operation) {
   Bytes bytes;
   Encoder encoder(&bytes);
@@ -47,9 +51,8 @@ Bytes EncodeOperation(const Operation& operation) {
 // The next operation of a payload.
 std::optional<Operation> DecodeOperation(Decoder& decoder) {
   Operation operation;
-  const auto kind = decoder.Fixed<uint8_t>();
-  if (kind != 1 && kind != 2 && kind != 4) return std::nullopt;
-  operation.kind = static_cast<OperationKind>(kind);
+  operation.kind = static_cast<OperationKind>(decoder.Fixed<uint8_t>());
+  if (!IsKnown(operation.kind)) return std::nullopt;
   operation.time.seconds = decoder.SignedVarint();
   const uint64_t nanoseconds = decoder.Varint();
   operation.time.nanoseconds = static_cast<uint32_t>(nanoseconds);

@@ -17,9 +17,11 @@
 
 namespace helios {
 
+// The numbers are part of the format.
 enum class OperationKind : uint8_t {
   kCommit = 1,
   kRestore = 2,
+  kLazyRestore = 3,   // the workspace stands at a snapshot of which no file was brought
   kBranchCommit = 4,  // of a working set in memory, onto a branch or onto none
 };
 
@@ -37,6 +39,8 @@ struct Operation {
   uint64_t device = 0;                     // of the workspace's root at that time
   uint64_t inode = 0;
   std::string path;  // of the workspace, for people; of a branch, its name
+
+  bool IsLazy() const { return kind == OperationKind::kLazyRestore; }
   friend bool operator==(const Operation&, const Operation&) = default;
 };
 

@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 
+#include "object/testing.h"
 #include "store/testing.h"
 
 namespace helios {
@@ -104,6 +105,76 @@ TEST_F(OperationLogTest, GivesBackEveryField) {
   operation.attributes.reset();
   ASSERT_TRUE(Ok(log_.Append(operation)));
   EXPECT_EQ(Latest("a"), operation);
+}
+
+TEST_F(OperationLogTest, GivesBackEveryKind) {
+  std::optional<RecordId> stands_at;
+  std::vector<Operation> appended;
+  for (const OperationKind kind :
+       {OperationKind::kCommit, OperationKind::kRestore, OperationKind::kLazyRestore}) {
+    Operation operation = MakeOperation("a", "1", stands_at);
+    operation.kind = kind;
+    ASSERT_TRUE(Ok(log_.Append(operation)));
+    EXPECT_EQ(Latest("a"), operation);
+    stands_at = operation.record;
+    appended.push_back(operation);
+  }
+  EXPECT_EQ(All(), appended);
+}
+
+// The examples of docs/format.md.
+TEST_F(OperationLogTest, EntriesHaveTheBytesOfTheFormat) {
+  Operation operation;
+  operation.time = {1795305600, 123456789};
+  operation.workspace = WorkspaceKey("/w");
+  operation.record = {
+      test::DigestFromHex("19fed1da40cd3cbf3abd7822c1c647d402b700b820f52628dda8aef85a3bf066")};
+  operation.snapshot = {
+      test::DigestFromHex("8d3b9b4a8cbe8130a543b7b7c56ee0359a6b8be0b8ed22b57fe73fde48850283")};
+  operation.attributes = {
+      test::DigestFromHex("212dba77176dc3b011ea1f6c8770ad1326bb07ca7cec75fae874f11635f6f7cd")};
+  operation.device = 2049;
+  operation.inode = 300;
+  operation.path = "/w";
+  ASSERT_TRUE(Ok(log_.Append(operation)));
+  const Bytes commit = test::FromHex(
+      "93000000 c61567a2f0b0adae 01 80c291b00d 959aef3a"
+      "20 6537333766623265613063396535663363303666616363623662323936386439"
+      "19fed1da40cd3cbf3abd7822c1c647d402b700b820f52628dda8aef85a3bf066 00"
+      "8d3b9b4a8cbe8130a543b7b7c56ee0359a6b8be0b8ed22b57fe73fde48850283"
+      "212dba77176dc3b011ea1f6c8770ad1326bb07ca7cec75fae874f11635f6f7cd"
+      "8110 ac02 02 2f77 93000000");
+  EXPECT_EQ(ReadWholeFile(path_), commit);
+
+  operation.kind = OperationKind::kLazyRestore;
+  operation.replaced = operation.record;
+  ASSERT_TRUE(Ok(log_.Append(operation)));
+  const Bytes lazy_restore = test::FromHex(
+      "b3000000 90c72dbad9ca578d 03 80c291b00d 959aef3a"
+      "20 6537333766623265613063396535663363303666616363623662323936386439"
+      "19fed1da40cd3cbf3abd7822c1c647d402b700b820f52628dda8aef85a3bf066"
+      "01 19fed1da40cd3cbf3abd7822c1c647d402b700b820f52628dda8aef85a3bf066"
+      "8d3b9b4a8cbe8130a543b7b7c56ee0359a6b8be0b8ed22b57fe73fde48850283"
+      "212dba77176dc3b011ea1f6c8770ad1326bb07ca7cec75fae874f11635f6f7cd"
+      "8110 ac02 02 2f77 b3000000");
+  EXPECT_EQ(ReadWholeFile(path_), commit + lazy_restore);
+}
+
+// Whoever wrote it knew more than this build: nothing is cut off, and nothing guessed.
+TEST_F(OperationLogTest, KindsThatNobodyKnowsAreUnsupported) {
+  for (const int kind : {0, 4, 255}) {
+    Operation operation = MakeOperation("a", "1", std::nullopt);
+    operation.kind = static_cast<OperationKind>(kind);
+    WriteWholeFile(path_, "");
+    ASSERT_TRUE(Ok(log_.Append(operation)));
+    const Bytes before = ReadWholeFile(path_);
+    std::filesystem::remove(CheckpointOf("a"));
+    EXPECT_TRUE(Fails(log_.Latest("a"), ErrorCode::kUnsupported, path_)) << kind;
+    EXPECT_TRUE(Fails(log_.ForEach([](const Operation&) {}), ErrorCode::kUnsupported, path_));
+    EXPECT_TRUE(
+        Fails(log_.Append(MakeOperation("b", "2", std::nullopt)), ErrorCode::kUnsupported, path_));
+    EXPECT_EQ(ReadWholeFile(path_), before);
+  }
 }
 
 TEST_F(OperationLogTest, WorkspacesStandForThemselves) {

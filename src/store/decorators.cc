@@ -127,7 +127,7 @@ Result<ObjectCache::Value> CachedStore::ReadAndPromote(const ObjectKey& key) {
   HELIOS_TRY_ASSIGN(ObjectCache::Value value, inner().GetShared(key));
   if (value != nullptr) {
     metrics_->Add(Counter::kFirstReadFromL2);
-    cache_->Put(key, value);
+    if (cache_->Put(key, value)) metrics_->Add(Counter::kLazyRestorePromotions);
   }
   return value;
 }

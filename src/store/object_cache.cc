@@ -1,6 +1,7 @@
 #include "store/object_cache.h"
 
 #include <deque>
+#include <optional>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -107,11 +108,11 @@ class alignas(64) ObjectCache::Shard {
     return it == items_.end() ? nullptr : it->second.value;
   }
 
-  // Returns how many items had to go.
-  size_t Put(const ObjectKey& key, Value value, size_t budget) {
+  // Returns how many items had to go; nullopt if the key is there already.
+  std::optional<size_t> Put(const ObjectKey& key, Value value, size_t budget) {
     std::vector<Value> evicted;  // freed when the lock is no longer held
     MutexLock lock(mutex_);
-    if (items_.count(key) > 0) return 0;
+    if (items_.count(key) > 0) return std::nullopt;
     evicted = MakeRoom(value->size() + kItemOverheadBytes, budget);
     const auto it = items_.try_emplace(key).first;
     Item& item = it->second;
@@ -211,10 +212,12 @@ ObjectCache::Value ObjectCache::Get(const ObjectKey& key) {
 
 ObjectCache::Value ObjectCache::Peek(const ObjectKey& key) { return ShardOf(key).Look(key); }
 
-void ObjectCache::Put(const ObjectKey& key, Value value) {
-  if (value->size() + kItemOverheadBytes > bytes_max_) return;
-  const size_t evicted = ShardOf(key).Put(key, std::move(value), bytes_max_ / kShards);
-  if (evicted > 0) metrics_->Add(Counter::kL1Evictions, evicted);
+bool ObjectCache::Put(const ObjectKey& key, Value value) {
+  if (value->size() + kItemOverheadBytes > bytes_max_) return false;
+  const std::optional<size_t> evicted =
+      ShardOf(key).Put(key, std::move(value), bytes_max_ / kShards);
+  if (evicted && *evicted > 0) metrics_->Add(Counter::kL1Evictions, *evicted);
+  return evicted.has_value();
 }
 
 void ObjectCache::Erase(const ObjectKey& key) { ShardOf(key).Erase(key); }

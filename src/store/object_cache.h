@@ -41,8 +41,9 @@ class ObjectCache {
   Value Get(const ObjectKey& key);
   // As Get, but neither counted nor taken for a use.
   Value Peek(const ObjectKey& key);
-  // A key always means the same bytes: putting one that is there changes nothing.
-  void Put(const ObjectKey& key, Value value);
+  // A key always means the same bytes: putting one that is there changes nothing. False if nothing
+  // was put: it is there already, or larger than the whole budget.
+  bool Put(const ObjectKey& key, Value value);
   // For an object that is gone from L2 or must be read again. Not an eviction.
   void Erase(const ObjectKey& key);
 

@@ -75,17 +75,16 @@ Result<std::shared_ptr<const Bytes>> PageSource::Content(uint64_t size, const Bl
 Result<std::shared_ptr<const Bytes>> PageSource::LargeContent(uint64_t size, const BlobId& id,
                                                               const ManifestId& manifest) const {
   if (store_ == nullptr) return MissingObject(manifest);
+  TreeEntry file;
+  file.size = size;
+  file.id = id.digest;
+  file.manifest = manifest;
   auto whole = std::make_shared<Bytes>();
-  ContentVerifier verifier(manifest);
-  const auto take_chunk = [&](const BlobId& part, uint64_t length) -> Result<void> {
-    HELIOS_TRY_ASSIGN(const std::shared_ptr<const Bytes> chunk, Load(part));
-    HELIOS_TRY(verifier.Add(part, length, *chunk));
-    if (length > size - whole->size()) return verifier.Finish(size, id.digest);  // an error
-    whole->append(*chunk);
+  const auto append = [&](ByteView piece) -> Result<void> {
+    whole->append(piece);
     return {};
   };
-  HELIOS_TRY(TreeReader(store_).ForEachChunk(manifest, take_chunk));
-  HELIOS_TRY(verifier.Finish(size, id.digest));
+  HELIOS_TRY(TreeReader(store_).ReadContent(file, append));
   return std::shared_ptr<const Bytes>(std::move(whole));
 }
 

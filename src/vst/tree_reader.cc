@@ -244,6 +244,30 @@ Result<std::optional<TreeEntry>> TreeReader::Lookup(const TreeId& tree,
   }
 }
 
+Result<void> TreeReader::ReadContent(const TreeEntry& file, const ContentSink& sink) const {
+  if (file.HasManifest()) return ReadChunks(file, sink);
+  const BlobId id{file.id};
+  HELIOS_TRY_ASSIGN(const std::shared_ptr<const Bytes> content, Load(id));
+  if (content->size() != file.size) {
+    return Contradiction(id, "it has another size than its tree says");
+  }
+  return sink(*content);
+}
+
+Result<void> TreeReader::ReadChunks(const TreeEntry& file, const ContentSink& sink) const {
+  ContentVerifier verifier(file.manifest);
+  uint64_t rest = file.size;
+  const auto read_chunk = [&](const BlobId& id, uint64_t length) -> Result<void> {
+    if (length > rest) return Contradiction(file.manifest, "it is longer than its tree says");
+    rest -= length;
+    HELIOS_TRY_ASSIGN(const std::shared_ptr<const Bytes> chunk, Load(id));
+    HELIOS_TRY(verifier.Add(id, length, *chunk));
+    return sink(*chunk);
+  };
+  HELIOS_TRY(ForEachChunk(file.manifest, read_chunk));
+  return verifier.Finish(file.size, file.id);
+}
+
 Result<void> TreeReader::ForEachChunk(const ManifestId& manifest, const ChunkSink& sink) const {
   struct Pending {
     ManifestId id;

@@ -50,11 +50,18 @@ class TreeReader {
   using ChunkSink = std::function<Result<void>(const BlobId& id, uint64_t length)>;
   Result<void> ForEachChunk(const ManifestId& manifest, const ChunkSink& sink) const;
 
+  // Gives a file's content to the sink piece by piece, in order: never more than one chunk is in
+  // memory. Each piece is verified before the sink sees it, and the whole at the end: what the sink
+  // was given counts only if this returns no error.
+  using ContentSink = std::function<Result<void>(ByteView piece)>;
+  Result<void> ReadContent(const TreeEntry& file, const ContentSink& sink) const;
+
  private:
   // Never nullptr: absence is kMissingObject.
   Result<std::shared_ptr<const Bytes>> Load(const ObjectKey& key) const;
   Result<TreePage> LoadTreePage(const TreeId& id) const;
   Result<AttributesPage> LoadAttributesPage(const AttributesId& id) const;
+  Result<void> ReadChunks(const TreeEntry& file, const ContentSink& sink) const;
 
   ObjectStore* store_;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "vst/vst_diff.h"
+#include "vst/vst_load.h"
 #include "vst/vst_state.h"
 
 namespace helios {
@@ -256,9 +257,11 @@ Result<SnapshotId> Vst::Commit() {
   return state_->root->id();
 }
 
-Result<void> Vst::Restore(const SnapshotId& snapshot) {
+Result<void> Vst::Restore(const SnapshotId& snapshot, RestoreMode mode) {
   HELIOS_TRY_ASSIGN(const Ref<Page> top, state_->source.Top(snapshot));
-  state_->root = new VstDirectory(top);
+  const Ref<VstDirectory> root(new VstDirectory(top));
+  if (mode == RestoreMode::kEager) HELIOS_TRY(LoadEverything(state_->source, *root));
+  state_->root = root;
   return {};
 }
 

@@ -6,11 +6,15 @@
 #include <random>
 #include <thread>
 
+#include "object/chunker.h"
 #include "object/directory_builder.h"
 #include "object/hash.h"
+#include "object/manifest.h"
 #include "object/paging.h"
 #include "object/tree.h"
+#include "store/decorators.h"
 #include "store/memory/memory_store.h"
+#include "store/object_cache.h"
 
 namespace helios {
 namespace {
@@ -108,14 +112,29 @@ class Model {
         entry.target = node->content;
       } else {
         entry.kind = node->kind == Kind::kFile ? EntryKind::kFile : EntryKind::kExecutable;
-        entry.size = node->content.size();
-        entry.id = HashBlob(node->content).digest;
-        EXPECT_TRUE(put({ObjectKind::kBlob, entry.id}, node->content));
+        StoreContent(node->content, put, &entry);
       }
       EXPECT_TRUE(builder.Add(entry, attributes));
     }
     by_name_.erase(prefix);
     return builder.Finish({}).value();
+  }
+
+  static void StoreContent(ByteView content, const ManifestBuilder::Sink& put, TreeEntry* entry) {
+    entry->size = content.size();
+    entry->id = HashBlob(content).digest;
+    if (!entry->HasManifest()) {
+      EXPECT_TRUE(put({ObjectKind::kBlob, entry->id}, content));
+      return;
+    }
+    ManifestBuilder manifest(put);
+    while (!content.empty()) {
+      const ByteView chunk = content.substr(0, NextChunkLength(content));
+      EXPECT_TRUE(put(HashBlob(chunk), chunk));
+      EXPECT_TRUE(manifest.AddChunk(chunk.size(), HashBlob(chunk)));
+      content.remove_prefix(chunk.size());
+    }
+    entry->manifest = manifest.Finish().value();
   }
 
   mutable std::map<std::string, std::map<std::string, const Node*>> by_name_;
@@ -195,11 +214,30 @@ class Pair {
   }
 };
 
+// A store under L1 as the engine stacks them, and what both counted.
+struct Stack {
+  explicit Stack(size_t l1_bytes_max) : cache(l1_bytes_max, &metrics) {
+    auto memory = std::make_unique<MemoryStore>();
+    backend = memory.get();
+    store = std::make_unique<CachedStore>(std::make_unique<VerifyingStore>(std::move(memory)),
+                                          &cache, &metrics);
+  }
+
+  MetricsRecorder metrics;
+  ObjectCache cache;
+  MemoryStore* backend;
+  std::unique_ptr<CachedStore> store;
+};
+
+// How many of the last snapshots of a history are restored again.
+constexpr size_t kCommittedMax = 20;
+
 void RunHistory(unsigned seed, size_t steps, const std::vector<std::string>& names,
                 ObjectStore* store) {
   std::mt19937 random(seed);
   std::vector<Pair> pairs;
   pairs.emplace_back(store);
+  std::vector<std::pair<SnapshotId, Model>> committed;
   for (size_t step = 0; step < steps && !testing::Test::HasFailure(); ++step) {
     const size_t at = random() % pairs.size();
     if (random() % 50 == 0) {
@@ -213,11 +251,16 @@ void RunHistory(unsigned seed, size_t steps, const std::vector<std::string>& nam
     if (random() % 20 == 0) {
       const Result<SnapshotId> id = pairs[at].vst.Commit();
       ASSERT_TRUE(id) << id.error().message();
-      // With a store: what was committed is restored from there, and loaded again.
       const SnapshotId expected = pairs[at].model.Store(store);
       ASSERT_EQ(*id, expected) << "seed " << seed << ", step " << step;
+      // With a store: what was committed, now or earlier, is restored from there and loaded again.
+      if (committed.size() == kCommittedMax) committed.erase(committed.begin());
+      committed.emplace_back(expected, pairs[at].model);
       if (store != nullptr && random() % 3 == 0) {
-        ASSERT_TRUE(pairs[at].vst.Restore(expected));
+        const auto& [snapshot, model] = committed[random() % committed.size()];
+        const RestoreMode mode = random() % 3 == 0 ? RestoreMode::kEager : RestoreMode::kLazy;
+        ASSERT_TRUE(pairs[at].vst.Restore(snapshot, mode));
+        pairs[at].model = model;
       }
     }
     if (random() % 100 == 0) ExpectSame(pairs[at].vst, pairs[at].model);
@@ -230,10 +273,16 @@ TEST(VstTest, RandomHistoriesAreAsTheModel) {
   for (unsigned seed = 0; seed < 20; ++seed) RunHistory(seed, 1500, {"a", "b", "c", "dd"}, nullptr);
 }
 
+// None; for hardly an object; for some; for all.
+constexpr size_t kL1Sizes[] = {0, 600, 20'000, 16 << 20};
+
 TEST(VstTest, RandomHistoriesOverAStoreAreAsTheModel) {
-  for (unsigned seed = 100; seed < 110; ++seed) {
-    MemoryStore store;
-    RunHistory(seed, 1500, {"a", "b", "c", "dd"}, &store);
+  for (const size_t l1_bytes_max : kL1Sizes) {
+    for (unsigned seed = 100; seed < 106; ++seed) {
+      SCOPED_TRACE("L1 of " + std::to_string(l1_bytes_max));
+      Stack stack(l1_bytes_max);
+      RunHistory(seed, 1500, {"a", "b", "c", "dd"}, stack.store.get());
+    }
   }
 }
 
@@ -241,9 +290,9 @@ TEST(VstTest, RandomHistoriesOverAStoreAreAsTheModel) {
 TEST(VstTest, RandomHistoriesInLargeFoldersAreAsTheModel) {
   std::vector<std::string> names;
   for (int i = 0; i < 3000; ++i) names.push_back("name" + std::to_string(i));
-  MemoryStore store;
   RunHistory(7, 6000, names, nullptr);
-  RunHistory(8, 6000, names, &store);
+  Stack stack(100'000);
+  RunHistory(8, 6000, names, stack.store.get());
 }
 
 TEST(VstTest, AnEmptyWorkingSetHasTheIdOfTheEmptyTree) {
@@ -254,16 +303,19 @@ TEST(VstTest, AnEmptyWorkingSetHasTheIdOfTheEmptyTree) {
   EXPECT_EQ(vst.Commit().value(), Model().Store(nullptr));
 }
 
-TEST(VstTest, RestoringTheEmptySnapshotEmpties) {
+TEST(VstTest, RestoreOfEmptySnapshotEmpties) {
   MemoryStore store;
   const SnapshotId empty = Model().Store(&store);
-  Vst vst(&store);
-  ASSERT_TRUE(vst.Write(P("a/b"), "x"));
-  ASSERT_TRUE(vst.Restore(empty));
-  EXPECT_TRUE(vst.List(P("")).value().empty());
+  for (const RestoreMode mode : {RestoreMode::kLazy, RestoreMode::kEager}) {
+    Vst vst(&store);
+    ASSERT_TRUE(vst.Write(P("a/b"), "x"));
+    ASSERT_TRUE(vst.Restore(empty, mode));
+    EXPECT_TRUE(vst.List(P("")).value().empty());
+    EXPECT_EQ(vst.Commit().value(), empty);
+  }
 }
 
-TEST(VstTest, AWriteAfterALazyRestoreKeepsEveryFileThatWasNotRead) {
+TEST(VstTest, WriteAfterLazyRestoreKeepsUnreadFiles) {
   MemoryStore store;
   Model model;
   for (int i = 0; i < 500; ++i) {
@@ -277,6 +329,38 @@ TEST(VstTest, AWriteAfterALazyRestoreKeepsEveryFileThatWasNotRead) {
   ASSERT_TRUE(model.Put("folder3/new", {VstEntry::Kind::kFile, "new"}));
   EXPECT_EQ(vst.Commit().value(), model.Store(&store));
   ExpectSame(vst, model);
+}
+
+// Neither reading it, nor a commit, nor going to and fro brings it back; only a snapshot that has
+// it.
+TEST(VstTest, DeletedFileStaysDeleted) {
+  MemoryStore store;
+  Model model;
+  for (const char* path : {"folder/gone", "folder/stays", "stays"}) {
+    ASSERT_TRUE(model.Put(path, {VstEntry::Kind::kFile, path}));
+  }
+  const SnapshotId with = model.Store(&store);
+  Vst vst(&store);
+  ASSERT_TRUE(vst.Restore(with));
+  ASSERT_TRUE(vst.Remove(P("folder/gone")));
+  ASSERT_TRUE(model.Remove("folder/gone"));
+  const SnapshotId without = model.Store(&store);
+  const auto expect_gone = [&] {
+    EXPECT_FALSE(vst.Contains(P("folder/gone")).value());
+    const auto content = vst.Read(P("folder/gone"));
+    ASSERT_FALSE(content);
+    EXPECT_EQ(content.error().code(), ErrorCode::kNotFound);
+    ExpectSame(vst, model);
+  };
+  expect_gone();
+  EXPECT_EQ(vst.Commit().value(), without);
+  expect_gone();
+  for (const RestoreMode mode : {RestoreMode::kLazy, RestoreMode::kEager}) {
+    ASSERT_TRUE(vst.Restore(with, mode));
+    EXPECT_EQ(Text(vst.Read(P("folder/gone"))), "folder/gone");
+    ASSERT_TRUE(vst.Restore(without, mode));
+    expect_gone();
+  }
 }
 
 TEST(VstTest, ForksGoTheirOwnWays) {
@@ -304,7 +388,7 @@ TEST(VstTest, WhatWasReadStaysValid) {
   EXPECT_EQ(*content, "content");
 }
 
-TEST(VstTest, MissingAndDamagedObjectsAreNamed) {
+TEST(VstTest, L2MissNamesIdAndPath) {
   MemoryStore store;
   Model model;
   ASSERT_TRUE(model.Put("folder/file", {VstEntry::Kind::kFile, "content"}));
@@ -318,8 +402,116 @@ TEST(VstTest, MissingAndDamagedObjectsAreNamed) {
   EXPECT_EQ(content.error().code(), ErrorCode::kMissingObject);
   EXPECT_NE(content.error().message().find(blob.ToString()), std::string::npos);
   EXPECT_NE(content.error().message().find("folder/file"), std::string::npos);
-  EXPECT_FALSE(Vst(&store).Restore({HashBlob("no tree").digest}));
-  EXPECT_FALSE(Vst().Restore(id));
+  for (const RestoreMode mode : {RestoreMode::kLazy, RestoreMode::kEager}) {
+    EXPECT_FALSE(Vst(&store).Restore({HashBlob("no tree").digest}, mode));
+    EXPECT_FALSE(Vst().Restore(id, mode));
+  }
+}
+
+TEST(VstTest, RestorePromotesFromL2ToL1) {
+  Stack stack(16 << 20);
+  Model model;
+  ASSERT_TRUE(model.Put("file", {VstEntry::Kind::kFile, "content"}));
+  Vst vst(stack.store.get());
+  ASSERT_TRUE(vst.Restore(model.Store(stack.backend)));
+  EXPECT_TRUE(vst.Contains(P("file")).value());
+  // The root's page so far, and nothing of the contents.
+  EXPECT_EQ(stack.metrics.Take()[Counter::kLazyRestorePromotions], 1u);
+  EXPECT_EQ(stack.cache.items(), 1u);
+
+  EXPECT_EQ(Text(vst.Read(P("file"))), "content");
+  Metrics delta = stack.metrics.Take();
+  EXPECT_EQ(delta[Counter::kL1Misses], 1u);
+  EXPECT_EQ(delta[Counter::kL1Hits], 0u);
+  EXPECT_EQ(delta[Counter::kFirstReadFromL2], 1u);
+  EXPECT_EQ(delta[Counter::kLazyRestorePromotions], 1u);
+  EXPECT_EQ(stack.cache.items(), 2u);
+
+  EXPECT_EQ(Text(vst.Read(P("file"))), "content");
+  delta = stack.metrics.Take();
+  EXPECT_EQ(delta[Counter::kL1Misses], 0u);
+  EXPECT_EQ(delta[Counter::kL1Hits], 1u);
+  EXPECT_EQ(delta[Counter::kFirstReadFromL2], 0u);
+  EXPECT_EQ(delta[Counter::kLazyRestorePromotions], 0u);
+}
+
+// A tree with everything in it: a folder of several pages, a file of several chunks, links, and
+// what is empty.
+class EagerRestoreTest : public testing::Test {
+ protected:
+  EagerRestoreTest() {
+    for (int i = 0; i < 1000; ++i) Put("large folder/" + std::to_string(i), std::to_string(i));
+    Put("a/b/c/file", "content");
+    Put("empty", "");
+    std::string large(size_t{5} << 20, '\0');
+    std::mt19937 random(1);
+    for (char& byte : large) byte = static_cast<char>(random());
+    Put("a/large", large);
+    EXPECT_TRUE(model_.Put("a/link", {VstEntry::Kind::kSymlink, "file"}));
+    EXPECT_TRUE(model_.Put("a/nothing in it", {VstEntry::Kind::kDirectory, ""}));
+    id_ = model_.Store(stack_.backend);
+  }
+  void Put(const std::string& path, const std::string& content) {
+    EXPECT_TRUE(model_.Put(path, {VstEntry::Kind::kFile, content}));
+  }
+  // Of all that the tree is made of.
+  std::vector<ObjectKey> AllKeys() {
+    std::vector<ObjectKey> keys;
+    EXPECT_TRUE(stack_.backend->ForEachKey([&](const ObjectKey& key, uint64_t) -> Result<void> {
+      if (key.kind != ObjectKind::kAttributes) keys.push_back(key);
+      return {};
+    }));
+    return keys;
+  }
+
+  Stack stack_{0};  // nothing can come from L1
+  Model model_;
+  SnapshotId id_;
+};
+
+TEST_F(EagerRestoreTest, NeedsTheStoreNoMore) {
+  Vst vst(stack_.store.get());
+  ASSERT_TRUE(vst.Restore(id_, RestoreMode::kEager));
+  ASSERT_TRUE(stack_.backend->Delete(AllKeys()));
+  ExpectSame(vst, model_);
+  ExpectSame(vst.Fork(), model_);
+  // And goes on like any other.
+  ASSERT_TRUE(vst.Rename(P("a/b"), P("large folder/b")));
+  ASSERT_TRUE(model_.Rename("a/b", "large folder/b"));
+  EXPECT_EQ(vst.Commit().value(), model_.Store(nullptr));
+  ExpectSame(vst, model_);
+}
+
+TEST_F(EagerRestoreTest, FailsForAnyMissingObjectAndChangesNothing) {
+  Vst vst(stack_.store.get());
+  ASSERT_TRUE(vst.Write(P("mine"), "mine"));
+  Model mine;
+  ASSERT_TRUE(mine.Put("mine", {VstEntry::Kind::kFile, "mine"}));
+  size_t tried = 0;
+  for (const ObjectKey& key : AllKeys()) {
+    // Of the thousand contents, some.
+    if (key.kind == ObjectKind::kBlob && key.digest.bytes[0] % 32 != 0) continue;
+    ++tried;
+    const Object object{key, *stack_.backend->Get(key).value()};
+    ASSERT_TRUE(stack_.backend->Delete({&key, 1}));
+    const Result<void> restored = vst.Restore(id_, RestoreMode::kEager);
+    ASSERT_FALSE(restored) << key.ToString();
+    EXPECT_EQ(restored.error().code(), ErrorCode::kMissingObject);
+    EXPECT_NE(restored.error().message().find(key.ToString()), std::string::npos);
+    ExpectSame(vst, mine);
+    ASSERT_TRUE(stack_.backend->PutMany({&object, 1}));
+  }
+  EXPECT_GT(tried, 20u);
+  ASSERT_TRUE(vst.Restore(id_, RestoreMode::kEager));
+  ExpectSame(vst, model_);
+}
+
+TEST_F(EagerRestoreTest, NamesThePathOfWhatIsMissing) {
+  const ObjectKey blob(HashBlob("content"));
+  ASSERT_TRUE(stack_.backend->Delete({&blob, 1}));
+  const Result<void> restored = Vst(stack_.store.get()).Restore(id_, RestoreMode::kEager);
+  ASSERT_FALSE(restored);
+  EXPECT_NE(restored.error().message().find("a/b/c/file"), std::string::npos);
 }
 
 // Pages that decode by themselves and do not fit together.

@@ -235,18 +235,16 @@ class Planner {
   }
 
   Result<void> PlanOverFolder(const Sides& sides, const Findings& findings) {
-    std::optional<TreeId> baseline;
-    if (IsDirectory(sides.baseline)) baseline = TreeId{sides.baseline->id};
     if (IsDirectory(sides.target)) {
+      std::optional<TreeId> baseline;
+      if (IsDirectory(sides.baseline)) baseline = TreeId{sides.baseline->id};
       Descend(sides, baseline, Target{{sides.target->id}, sides.TargetDirectoryAttributes()},
               findings);
       return {};
     }
     // A file takes the place of a folder: whatever is in it must be saved.
-    if (baseline != std::optional<TreeId>(sides.workspace->child->built.tree) ||
-        HasUncaptured(*sides.workspace->child)) {
-      if (!CheckWholeFolder(sides, baseline, findings)) return {};
-    }
+    HELIOS_TRY_ASSIGN(const bool may_go, MayWholeFolderGo(sides, findings));
+    if (!may_go) return {};
     findings.summary->deleted += sides.workspace->child->built.totals.files;
     findings.planned->make_room.push_back(
         {sides.target->name, sides.workspace->status, sides.workspace->child});
@@ -256,20 +254,15 @@ class Planner {
   // The target does not have this name.
   Result<void> PlanAbsence(const Sides& sides, const Findings& findings) {
     if (sides.workspace->entry_class == EntryClass::kDirectory) {
-      if (!IsDirectory(sides.baseline) && !options_.delete_untracked) {
-        findings.summary->kept_untracked +=
-            std::max<uint64_t>(1, sides.workspace->child->built.totals.files);
-        return {};
-      }
-      std::optional<TreeId> baseline;
-      if (IsDirectory(sides.baseline)) baseline = TreeId{sides.baseline->id};
-      Descend(sides, baseline, std::nullopt, findings);
-      return {};
+      return PlanAbsentFolder(sides, findings);
     }
     const TreeEntry present = sides.workspace->ToTreeEntry();
     if (sides.baseline == nullptr && !options_.delete_untracked) {
-      ++findings.summary->kept_untracked;
-      return {};
+      HELIOS_TRY_ASSIGN(const bool tracked, IsOfAnEarlierSnapshot(sides.path, present));
+      if (!tracked) {
+        ++findings.summary->kept_untracked;
+        return {};
+      }
     }
     if (sides.baseline != nullptr) {
       HELIOS_TRY_ASSIGN(const bool saved, IsSaved(sides.path, present, sides.baseline));
@@ -277,6 +270,26 @@ class Planner {
     }
     ++findings.summary->deleted;
     findings.planned->removals.push_back({present.name, sides.workspace->status, nullptr});
+    return {};
+  }
+
+  Result<void> PlanAbsentFolder(const Sides& sides, const Findings& findings) {
+    const BuiltDirectory& present = sides.workspace->child->built;
+    std::optional<TreeId> baseline;
+    if (IsDirectory(sides.baseline)) {
+      baseline = TreeId{sides.baseline->id};
+    } else if (!options_.delete_untracked) {
+      HELIOS_TRY_ASSIGN(const bool tracked,
+                        IsOfAnEarlierSnapshot(sides.path, sides.workspace->ToTreeEntry()));
+      if (tracked) baseline = present.tree;
+    }
+    // Not as a whole, but perhaps some of the files in it.
+    const bool may_be_tracked = options_.baseline_is_lazy && present.totals.files > 0;
+    if (!baseline && !options_.delete_untracked && !may_be_tracked) {
+      findings.summary->kept_untracked += std::max<uint64_t>(1, present.totals.files);
+      return {};
+    }
+    Descend(sides, baseline, std::nullopt, findings);
     return {};
   }
 
@@ -292,7 +305,16 @@ class Planner {
   Result<bool> IsSaved(const std::string& path, const TreeEntry& present,
                        const TreeEntry* baseline) const {
     if (baseline != nullptr && *baseline == present) return true;
+    return IsHeld(path, present);
+  }
+  Result<bool> IsHeld(const std::string& path, const TreeEntry& present) const {
     return options_.is_held ? options_.is_held(path, present) : Result<bool>(false);
+  }
+
+  // What the baseline does not have can still be no work of the user's, if the baseline never came
+  // to the disk.
+  Result<bool> IsOfAnEarlierSnapshot(const std::string& path, const TreeEntry& present) const {
+    return options_.baseline_is_lazy ? IsHeld(path, present) : Result<bool>(false);
   }
 
   // Notes that the content at `path` would be lost; true if that was asked for.
@@ -322,15 +344,15 @@ class Planner {
     return false;
   }
 
-  // A folder that must go and is not just what the baseline holds.
-  bool CheckWholeFolder(const Sides& sides, const std::optional<TreeId>& baseline,
-                        const Findings& findings) const {
+  // Whether a folder may go with all that is in it.
+  Result<bool> MayWholeFolderGo(const Sides& sides, const Findings& findings) const {
     if (HasUncaptured(*sides.workspace->child)) {
       findings.summary->obstacles.push_back(sides.path + "/");
       return false;
     }
-    if (baseline == std::optional<TreeId>(sides.workspace->child->built.tree)) return true;
-    return AllowsLoss(sides.path + "/", findings);
+    const TreeEntry present = sides.workspace->ToTreeEntry();
+    HELIOS_TRY_ASSIGN(const bool saved, IsSaved(sides.path, present, sides.baseline));
+    return saved || AllowsLoss(sides.path + "/", findings);
   }
 
   static bool IsIdle(const PlannedFolder& folder) {

@@ -77,9 +77,13 @@ struct RestorePlanOptions {
   bool force = false;  // conflicts are listed and planned all the same
   bool delete_untracked = false;
   const Selector* selector = nullptr;  // null: everything
-  // Whether a file's present content is held by some snapshot of this workspace, though not by its
-  // baseline. Asked only about files that would be lost, from several threads. May be empty.
+  // Whether what is present, a file or a whole folder, is held by some snapshot of this workspace,
+  // though not by its baseline. Asked only where something may go, from several threads. May be
+  // empty.
   std::function<Result<bool>(const std::string& path, const TreeEntry& present)> is_held;
+  // The baseline was restored lazily: what is on disk may be of any snapshot before it. What
+  // is_held knows is then as good as the baseline's, and goes if the target does not have it.
+  bool baseline_is_lazy = false;
 };
 
 // Compares the workspace as scanned, its baseline (absent: nothing is known to be saved) and the

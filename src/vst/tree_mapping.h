@@ -1,0 +1,17 @@
+// Which path stands for which object in a snapshot: what a lazy restore brings.
+#ifndef HELIOS_VST_TREE_MAPPING_H_
+#define HELIOS_VST_TREE_MAPPING_H_
+
+#include "vst/tree_reader.h"
+
+namespace helios {
+
+// Reads every tree object of a snapshot, and no content: on success, each of its paths leads to an
+// object id. `totals`: what is known of the snapshot; each folder must hold what its parent says.
+// Errors: kMissingObject and kCorrupt, naming the object and the folder.
+Result<void> CheckMapping(const TreeReader& reader, const TreeId& snapshot,
+                          const TreeTotals& totals, unsigned threads);
+
+}  // namespace helios
+
+#endif  // HELIOS_VST_TREE_MAPPING_H_
