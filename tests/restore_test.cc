@@ -293,9 +293,11 @@ TEST_F(RestoreTest, IgnoredFilesAreProtected) {
   ExpectRefused({"restore", before, "--exclude", ".heliosignore"}, {"file"});
   Remove(Work("file"));
   Write("folder/mine", "ignored and mine");
-  ExpectRefused({"restore", before, "--exclude", ".heliosignore"}, {"folder"});
-  EXPECT_EQ(Run({"restore", "--force", before, "--exclude", ".heliosignore"}).exit_code, 4)
-      << "what is in an ignored folder is not known: force does not help";
+  Write("folder/in-it", "ignored and mine");
+  ExpectRefused({"restore", before, "--exclude", ".heliosignore"}, {"folder/in-it"});
+  RunWell({"restore", "--force", "--delete-untracked", before, "--exclude", ".heliosignore"});
+  EXPECT_EQ(ReadFile(Work("folder/in-it")), "first");
+  EXPECT_EQ(ReadFile(Work("folder/mine")), "ignored and mine");
 }
 
 TEST_F(RestoreTest, IgnoredFilesThatAreNotInTheWayStay) {

@@ -23,6 +23,17 @@ Result<Fd> OpenAt(int folder, const std::string& name, int flags, unsigned mode)
   return Fd(fd);
 }
 
+Result<Fd> OpenFolderBelow(int folder, std::string_view path) {
+  constexpr int kFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
+  Result<Fd> at = OpenAt(folder, ".", kFlags);
+  while (at && !path.empty()) {
+    const size_t slash = path.find('/');
+    at = OpenAt(at->get(), std::string(path.substr(0, slash)), kFlags);
+    path.remove_prefix(slash == path.npos ? path.size() : slash + 1);
+  }
+  return at;
+}
+
 Result<size_t> ReadAt(int fd, void* out, size_t size, uint64_t offset, std::string_view what) {
   auto* bytes = static_cast<char*>(out);
   size_t length = 0;

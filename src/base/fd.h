@@ -36,6 +36,9 @@ class Fd {
 
 // openat with O_CLOEXEC, repeated on EINTR. `folder` may be AT_FDCWD. Errors carry errno.
 Result<Fd> OpenAt(int folder, const std::string& name, int flags, unsigned mode = 0);
+// The folder at `path` below the open `folder` (empty: that one), one component after the other and
+// through no link. Errors carry errno.
+Result<Fd> OpenFolderBelow(int folder, std::string_view path);
 
 // Reads up to `size` bytes at `offset` and returns how many there were: fewer only where the file
 // ends. `what` names the file.

@@ -1,5 +1,6 @@
 #include "engine/commit_writer.h"
 #include "engine/engine_state.h"
+#include "history/restore_intent.h"
 #include "object/hash.h"
 
 namespace helios {
@@ -46,6 +47,16 @@ Result<void> CheckRecordTexts(const std::string& message, const std::string& aut
 
 namespace {
 
+// What a restore was killed in the middle of is nobody's work.
+Result<void> CheckInterrupted(const OpenWorkspace& workspace, bool is_interrupted) {
+  if (!is_interrupted) return {};
+  return Error(
+      ErrorCode::kWouldLoseWork,
+      "refused: a restore into " + workspace.real_path +
+          " was interrupted, and some of its files may be cut short; run it again, restore "
+          "another snapshot, or give --force to commit the folder as it is");
+}
+
 // Files of a lazily restored snapshot are not on disk: the scan would take them for deleted.
 Result<void> CheckBaseline(const std::optional<Operation>& latest, const CommitRequest& request) {
   if (!latest || !latest->IsLazy() || request.force) return {};
@@ -70,6 +81,8 @@ Result<CommitReport> Engine::Commit(const CommitRequest& request) {
     HELIOS_TRY_ASSIGN(const FileLock lock, state.LockShared());
     HELIOS_TRY_ASSIGN(const std::optional<Operation> baseline, state.log.Latest(workspace.key));
     HELIOS_TRY(CheckBaseline(baseline, request));
+    const bool is_interrupted = state.InterruptedRestore(workspace).has_value();
+    HELIOS_TRY(CheckInterrupted(workspace, is_interrupted && !request.force));
     const std::optional<StatIndex> index = state.LoadIndex(workspace, request.workspace);
     CommitWriter writer([&state] { return state.Store(); }, state.threads);
     HELIOS_TRY_ASSIGN(const std::unique_ptr<ScanResult> scan,
@@ -118,6 +131,7 @@ Result<CommitReport> Engine::Commit(const CommitRequest& request) {
                                                        {report.record, record}, latest)));
       if (appended) break;
     }
+    if (is_interrupted) HELIOS_TRY(RemoveRestoreIntent(state.FolderOf(workspace)));
     // Last, so that it never speaks of objects that are not there.
     state.SetPhase("writing the index");
     if (scan->index_is_stale || !index) {

@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "base/thread_pool.h"
+#include "history/restore_intent.h"
 #include "store/decorators.h"
 #include "store/metrics_file.h"
 #include "worktree/selected_walk.h"
@@ -57,6 +58,10 @@ Operation MakeOperation(OperationKind kind, const OpenWorkspace& workspace,
   operation.inode = workspace.status.inode;
   operation.path = workspace.real_path;
   return operation;
+}
+
+std::string MovedMeanwhile(const OpenWorkspace& workspace) {
+  return "another process committed or restored " + workspace.real_path + " meanwhile";
 }
 
 Timestamp Now() {
@@ -144,8 +149,22 @@ IndexHeader Engine::State::ExpectedIndex(const OpenWorkspace& workspace,
   return header;
 }
 
+std::string Engine::State::FolderOf(const OpenWorkspace& workspace) const {
+  return paths.Workspaces() + "/" + workspace.key;
+}
+
+std::optional<SnapshotId> Engine::State::InterruptedRestore(const OpenWorkspace& workspace) {
+  const std::optional<RecordId> record = ReadRestoreIntent(FolderOf(workspace));
+  if (!record) return std::nullopt;
+  const Result<ObjectStore*> store = Store();
+  if (!store) return std::nullopt;
+  const Result<Record> loaded = LoadRecord(*store, *record);
+  if (!loaded) return std::nullopt;
+  return loaded->snapshot;
+}
+
 std::string Engine::State::IndexPath(const OpenWorkspace& workspace) const {
-  return paths.Workspaces() + "/" + workspace.key + "/" + kIndexFile;
+  return FolderOf(workspace) + "/" + kIndexFile;
 }
 
 std::optional<StatIndex> Engine::State::LoadIndex(const OpenWorkspace& workspace,

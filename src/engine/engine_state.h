@@ -65,6 +65,12 @@ class Engine::State {
   void CountCommit(const VstCommitReport& report);
   // Engine::Restore in the lazy mode.
   Result<RestoreReport> RestoreLazily(const RestoreRequest& request);
+  // In the eager mode, but for what is counted.
+  Result<RestoreReport> RestoreEagerly(const RestoreRequest& request, const Selector& selector);
+  // The snapshot that a restore into the workspace was bringing when it was interrupted.
+  std::optional<SnapshotId> InterruptedRestore(const OpenWorkspace& workspace);
+  // A workspace's own folder in the store; it need not be there.
+  std::string FolderOf(const OpenWorkspace& workspace) const;
 
   WriteOptions MakeWriteOptions(const Selector& selector) const;
 
@@ -119,6 +125,8 @@ bool IsWithin(const std::string& path, const std::string& folder);
 // What goes into the log when `workspace`, which stood at `latest`, is made to stand at `record`.
 Operation MakeOperation(OperationKind kind, const OpenWorkspace& workspace,
                         const ResolvedRecord& record, const std::optional<Operation>& latest);
+// Says that the operation log has moved on in a workspace.
+std::string MovedMeanwhile(const OpenWorkspace& workspace);
 // Wall-clock time as records and operations carry it.
 Timestamp Now();
 // A copy of a descriptor for someone who will close it.

@@ -2,6 +2,19 @@
 #include "worktree/target_folder.h"
 
 namespace helios {
+namespace {
+
+// Materializing overwrites; restoring in place asks first.
+Result<void> CheckIsNoWorkspace(const std::string& out, const OperationLog& log) {
+  HELIOS_TRY_ASSIGN(const std::optional<Operation> latest, log.Latest(WorkspaceKey(RealPath(out))));
+  if (!latest) return {};
+  return Error(ErrorCode::kWouldLoseWork,
+               "refused: " + out + " is a workspace of this store, and materializing would "
+                                   "overwrite what is there; \"helios restore\" changes it in "
+                                   "place and keeps unsaved work");
+}
+
+}  // namespace
 
 Result<MaterializeReport> Engine::Materialize(const MaterializeRequest& request) {
   State& state = *state_;
@@ -14,6 +27,7 @@ Result<MaterializeReport> Engine::Materialize(const MaterializeRequest& request)
     HELIOS_TRY_ASSIGN(const ResolvedRecord source,
                       state.Resolve(request.id, state.KeyOf(request.workspace)));
     HELIOS_TRY_ASSIGN(ObjectStore * store, state.Store());
+    HELIOS_TRY(CheckIsNoWorkspace(request.out, state.log));
     HELIOS_TRY_ASSIGN(TargetFolder target, OpenTargetFolder(request.out));
     state.SetPhase("writing");
     if (state.options.progress != nullptr && selector.SelectsEverything()) {

@@ -268,6 +268,47 @@ Result<void> TreeReader::ReadChunks(const TreeEntry& file, const ContentSink& si
   return verifier.Finish(file.size, file.id);
 }
 
+Result<bool> TreeReader::HoldsContent(const TreeEntry& entry) const {
+  const auto has = [this](const ObjectKey& key) -> Result<bool> {
+    HELIOS_TRY_ASSIGN(const std::vector<bool> held, store_->HasMany({&key, 1}));
+    return held.front();
+  };
+  bool holds = true;
+  std::vector<TreeEntry> stack{entry};
+  while (holds && !stack.empty()) {
+    const TreeEntry at = std::move(stack.back());
+    stack.pop_back();
+    if (at.kind == EntryKind::kDirectory) {
+      HELIOS_TRY_ASSIGN(DirectoryContents below, ReadDirectory({at.id}, nullptr));
+      std::move(below.entries.begin(), below.entries.end(), std::back_inserter(stack));
+    } else if (at.HasManifest()) {
+      HELIOS_TRY(ForEachChunk(at.manifest, [&](const BlobId& id, uint64_t) -> Result<void> {
+        HELIOS_TRY_ASSIGN(const bool held, has(id));
+        holds = holds && held;
+        return {};
+      }));
+    } else if (IsFile(at.kind)) {
+      HELIOS_TRY_ASSIGN(holds, has(BlobId{at.id}));
+    }
+  }
+  return holds;
+}
+
+Result<bool> TreeReader::BeginsWith(const TreeEntry& file, uint64_t size,
+                                    const BlobId& beginning) const {
+  if (!IsFile(file.kind) || file.size < size) return false;
+  Hasher hasher;
+  uint64_t rest = size;
+  HELIOS_TRY(ReadContent(file, [&](ByteView piece) -> Result<void> {
+    const ByteView part =
+        piece.substr(0, static_cast<size_t>(std::min<uint64_t>(rest, piece.size())));
+    hasher.Update(part);
+    rest -= part.size();
+    return {};
+  }));
+  return hasher.Finish() == beginning.digest;
+}
+
 Result<void> TreeReader::ForEachChunk(const ManifestId& manifest, const ChunkSink& sink) const {
   struct Pending {
     ManifestId id;

@@ -46,6 +46,13 @@ class TreeReader {
   // The entry at `path`, components joined by '/'; nullopt if there is none.
   Result<std::optional<TreeEntry>> Lookup(const TreeId& tree, std::string_view path) const;
 
+  // Whether the store holds the content of `entry`, of a directory everything below it. Looks it
+  // up, and reads no contents.
+  Result<bool> HoldsContent(const TreeEntry& entry) const;
+
+  // Whether the first `size` bytes of a file are those that have the id `beginning`.
+  Result<bool> BeginsWith(const TreeEntry& file, uint64_t size, const BlobId& beginning) const;
+
   // Visits the chunks of a large file in order.
   using ChunkSink = std::function<Result<void>(const BlobId& id, uint64_t length)>;
   Result<void> ForEachChunk(const ManifestId& manifest, const ChunkSink& sink) const;

@@ -28,6 +28,7 @@ class Planner {
   Result<RestorePlan> Run(ScannedDirectory* workspace, const std::optional<TreeId>& baseline,
                           const TreeId& target, const std::optional<AttributesId>& attributes) {
     RestorePlan plan;
+    root_device_ = workspace->status.device;
     HELIOS_TRY(TaskStack::Run(options_.threads, [&](TaskStack& tasks) {
       Push(tasks, {"", workspace, baseline, Target{target, attributes}, &plan.root});
     }));
@@ -51,6 +52,7 @@ class Planner {
     std::optional<TreeId> baseline;
     std::optional<Target> target;
     PlannedFolder* planned;
+    bool is_ignored = false;  // below something that is ignored
   };
   // Where a step's findings go.
   struct Findings {
@@ -61,6 +63,7 @@ class Planner {
   // The three sides of one name; null where it is absent.
   struct Sides {
     std::string path;
+    bool is_ignored = false;
     ScannedEntry* workspace = nullptr;
     const TreeEntry* baseline = nullptr;
     const TreeEntry* target = nullptr;
@@ -93,7 +96,8 @@ class Planner {
     DirectoryContents target;
     if (step.target) {
       HELIOS_TRY_ASSIGN(target, ReadTarget(*step.target));
-      if (step.target->attributes && target.own != step.workspace->status.Attributes()) {
+      if (step.target->attributes && target.own != step.workspace->status.Attributes() &&
+          SelectsFolder(step.path)) {
         step.planned->attributes = target.own;
       }
     }
@@ -134,20 +138,21 @@ class Planner {
         sides.baseline = &present;
       }
       sides.path = Join(step.path, name);
+      sides.is_ignored = step.is_ignored;
       HELIOS_TRY(PlanName(sides, findings));
     }
     // What changes a folder's names changes its time, too.
-    if (step.target && step.planned->ChangesEntries()) {
+    if (!step.planned->remove_if_empty && step.planned->ChangesEntries()) {
       step.planned->attributes = AttributesAfterwards(step, target.own);
     }
     return {};
   }
 
-  // Of a folder whose entries change. Without the target's, it keeps its mode: to write into one
-  // that is read-only takes another for a while.
-  static std::optional<FileAttributes> AttributesAfterwards(const Step& step,
-                                                            const FileAttributes& target) {
-    if (step.target->attributes) return target;
+  // Of a folder whose entries change. Where it is not to have the target's, it keeps its mode: to
+  // write into one that is read-only takes another for a while.
+  std::optional<FileAttributes> AttributesAfterwards(const Step& step,
+                                                     const FileAttributes& target) const {
+    if (step.target && step.target->attributes && SelectsFolder(step.path)) return target;
     const FileStatus& present = step.workspace->status;
     if ((present.mode & S_IRWXU) == S_IRWXU) return std::nullopt;
     return present.Attributes();
@@ -160,22 +165,31 @@ class Planner {
            (sides.attributes == nullptr || sides.workspace->ToAttributes() == *sides.attributes);
   }
 
+  bool Selects(const std::string& path, bool is_directory) const {
+    return options_.selector == nullptr || options_.selector->Selects(path, is_directory);
+  }
+  bool SelectsFolder(const std::string& path) const {
+    return options_.selector == nullptr || (!path.empty() && Selects(path, true));
+  }
+  // Whether the path is selected, or something below it can be.
+  bool Reaches(const std::string& path, bool is_directory) const {
+    return Selects(path, is_directory) || (is_directory && options_.selector->MaySelectBelow(path));
+  }
+
   Result<void> PlanName(const Sides& sides, const Findings& findings) {
-    const bool is_directory = IsDirectory(sides.target) ||
-                              (sides.workspace != nullptr && sides.workspace->child != nullptr);
-    if (options_.selector != nullptr && !options_.selector->Selects(sides.path, is_directory) &&
-        !(is_directory && options_.selector->MaySelectBelow(sides.path))) {
-      return {};
-    }
+    const bool wants_folder = IsDirectory(sides.target);
     if (sides.workspace == nullptr) {
-      return sides.target != nullptr ? PlanCreation(sides, findings) : Result<void>();
+      if (sides.target == nullptr || !Reaches(sides.path, wants_folder)) return {};
+      return PlanCreation(sides, findings);
     }
     if (!IsCaptured(sides.workspace->entry_class)) return PlanUncaptured(sides, findings);
-    if (sides.target == nullptr) return PlanAbsence(sides, findings);
-    if (sides.workspace->entry_class == EntryClass::kDirectory) {
-      return PlanOverFolder(sides, findings);
+    const bool has_folder = sides.workspace->entry_class == EntryClass::kDirectory;
+    if (sides.target != nullptr && has_folder != wants_folder) {
+      return has_folder ? PlanFileOverFolder(sides, findings) : PlanFolderOverFile(sides, findings);
     }
-    return PlanOverFile(sides, findings);
+    if (!Reaches(sides.path, has_folder)) return {};
+    if (sides.target == nullptr) return PlanAbsence(sides, findings);
+    return has_folder ? PlanOverFolder(sides, findings) : PlanOverFile(sides, findings);
   }
 
   Result<void> PlanCreation(const Sides& sides, const Findings& findings) {
@@ -198,7 +212,17 @@ class Planner {
 
   // Something that Helios does not capture is in the way, or lies beside it and is left alone.
   Result<void> PlanUncaptured(const Sides& sides, const Findings& findings) {
-    if (sides.target == nullptr) return {};
+    if (sides.target == nullptr || !Reaches(sides.path, IsDirectory(sides.target))) return {};
+    if (sides.workspace->entry_class == EntryClass::kIgnored && options_.look_at_ignored) {
+      // Ignored since: the target has it all the same, so what is there counts as any other file.
+      Sides seen = sides;
+      seen.is_ignored = true;
+      HELIOS_TRY_ASSIGN(seen.workspace, options_.look_at_ignored(sides.path));
+      if (seen.workspace == nullptr) return PlanName(seen, findings);
+      if (IsCaptured(seen.workspace->entry_class)) {
+        return IsAsWanted(seen) ? Result<void>() : PlanName(seen, findings);
+      }
+    }
     const bool replaceable = sides.workspace->entry_class != EntryClass::kStore &&
                              sides.workspace->entry_class != EntryClass::kGit &&
                              !sides.workspace->listed_as_directory &&
@@ -235,14 +259,37 @@ class Planner {
   }
 
   Result<void> PlanOverFolder(const Sides& sides, const Findings& findings) {
-    if (IsDirectory(sides.target)) {
-      std::optional<TreeId> baseline;
-      if (IsDirectory(sides.baseline)) baseline = TreeId{sides.baseline->id};
-      Descend(sides, baseline, Target{{sides.target->id}, sides.TargetDirectoryAttributes()},
-              findings);
-      return {};
+    std::optional<TreeId> baseline;
+    if (IsDirectory(sides.baseline)) baseline = TreeId{sides.baseline->id};
+    Descend(sides, baseline, Target{{sides.target->id}, sides.TargetDirectoryAttributes()},
+            findings);
+    return {};
+  }
+
+  // The target has a folder where a file or symlink is.
+  Result<void> PlanFolderOverFile(const Sides& sides, const Findings& findings) {
+    const bool selected = Selects(sides.path, false);
+    HELIOS_TRY_ASSIGN(const bool wants_below, SelectsSomething(sides));
+    if (wants_below && selected) return PlanOverFile(sides, findings);
+    if (wants_below) findings.summary->obstacles.push_back(sides.path);
+    return selected && !wants_below ? PlanAbsence(sides, findings) : Result<void>();
+  }
+
+  // Whether anything of the target's folder is to be there.
+  Result<bool> SelectsSomething(const Sides& sides) const {
+    if (SelectsFolder(sides.path)) return true;
+    if (!options_.selector->MaySelectBelow(sides.path)) return false;
+    HELIOS_TRY_ASSIGN(const TreeTotals totals,
+                      CountSelected(reader_, {sides.target->id}, sides.path, *options_.selector));
+    return totals.files > 0;
+  }
+
+  // The target has a file or symlink where a folder is.
+  Result<void> PlanFileOverFolder(const Sides& sides, const Findings& findings) {
+    if (!Selects(sides.path, false)) {
+      return Reaches(sides.path, true) ? PlanAbsence(sides, findings) : Result<void>();
     }
-    // A file takes the place of a folder: whatever is in it must be saved.
+    // Whatever is in the folder must be saved.
     HELIOS_TRY_ASSIGN(const bool may_go, MayWholeFolderGo(sides, findings));
     if (!may_go) return {};
     findings.summary->deleted += sides.workspace->child->built.totals.files;
@@ -251,13 +298,17 @@ class Planner {
     return PlanCreation(sides, findings);
   }
 
+  bool DeletesUntracked(const Sides& sides) const {
+    return options_.delete_untracked && !sides.is_ignored;
+  }
+
   // The target does not have this name.
   Result<void> PlanAbsence(const Sides& sides, const Findings& findings) {
     if (sides.workspace->entry_class == EntryClass::kDirectory) {
       return PlanAbsentFolder(sides, findings);
     }
     const TreeEntry present = sides.workspace->ToTreeEntry();
-    if (sides.baseline == nullptr && !options_.delete_untracked) {
+    if (sides.baseline == nullptr && !DeletesUntracked(sides)) {
       HELIOS_TRY_ASSIGN(const bool tracked, IsOfAnEarlierSnapshot(sides.path, present));
       if (!tracked) {
         ++findings.summary->kept_untracked;
@@ -275,17 +326,21 @@ class Planner {
 
   Result<void> PlanAbsentFolder(const Sides& sides, const Findings& findings) {
     const BuiltDirectory& present = sides.workspace->child->built;
+    if (sides.workspace->child->status.device != root_device_) {
+      findings.summary->obstacles.push_back(sides.path + "/");
+      return {};
+    }
     std::optional<TreeId> baseline;
     if (IsDirectory(sides.baseline)) {
       baseline = TreeId{sides.baseline->id};
-    } else if (!options_.delete_untracked) {
+    } else if (!DeletesUntracked(sides)) {
       HELIOS_TRY_ASSIGN(const bool tracked,
                         IsOfAnEarlierSnapshot(sides.path, sides.workspace->ToTreeEntry()));
       if (tracked) baseline = present.tree;
     }
     // Not as a whole, but perhaps some of the files in it.
-    const bool may_be_tracked = options_.baseline_is_lazy && present.totals.files > 0;
-    if (!baseline && !options_.delete_untracked && !may_be_tracked) {
+    const bool may_be_tracked = options_.may_be_mixed && present.totals.files > 0;
+    if (!baseline && !DeletesUntracked(sides) && !may_be_tracked) {
       findings.summary->kept_untracked += std::max<uint64_t>(1, present.totals.files);
       return {};
     }
@@ -297,24 +352,27 @@ class Planner {
                const std::optional<Target>& target, const Findings& findings) {
     auto folder = std::make_unique<PlannedFolder>();
     folder->name = sides.workspace->name;
-    folder->remove_if_empty = !target.has_value();
-    Push(*findings.tasks, {sides.path, sides.workspace->child, baseline, target, folder.get()});
+    folder->remove_if_empty = !target.has_value() && SelectsFolder(sides.path);
+    Push(*findings.tasks,
+         {sides.path, sides.workspace->child, baseline, target, folder.get(), sides.is_ignored});
     findings.planned->folders.push_back(std::move(folder));
   }
 
   Result<bool> IsSaved(const std::string& path, const TreeEntry& present,
                        const TreeEntry* baseline) const {
-    if (baseline != nullptr && *baseline == present) return true;
-    return IsHeld(path, present);
+    if (baseline == nullptr || *baseline != present) return IsHeld(path, present);
+    // What the store has lost or cannot give is not saved.
+    const Result<bool> holds = reader_.HoldsContent(present);
+    return holds && *holds;
   }
   Result<bool> IsHeld(const std::string& path, const TreeEntry& present) const {
     return options_.is_held ? options_.is_held(path, present) : Result<bool>(false);
   }
 
-  // What the baseline does not have can still be no work of the user's, if the baseline never came
-  // to the disk.
+  // What the baseline does not have can still be no work of the user's, if not all that is on disk
+  // need be of the baseline.
   Result<bool> IsOfAnEarlierSnapshot(const std::string& path, const TreeEntry& present) const {
-    return options_.baseline_is_lazy ? IsHeld(path, present) : Result<bool>(false);
+    return options_.may_be_mixed ? IsHeld(path, present) : Result<bool>(false);
   }
 
   // Notes that the content at `path` would be lost; true if that was asked for.
@@ -324,29 +382,29 @@ class Planner {
     return options_.force;
   }
 
-  static bool HasUncaptured(const ScannedDirectory& folder) {
-    std::vector<const ScannedDirectory*> stack{&folder};
+  // Whether something in the folder may not be removed: what Helios does not capture, what is not
+  // selected, what lies on another file system.
+  bool HoldsObstacle(ScannedDirectory* folder, const std::string& folder_path) const {
+    std::vector<std::pair<ScannedDirectory*, std::string>> stack{{folder, folder_path}};
     while (!stack.empty()) {
-      const ScannedDirectory* at = stack.back();
+      const auto [at, path] = std::move(stack.back());
       stack.pop_back();
-      if (at->is_store || at->entry_failed) return true;
-      if (at->expanded) {
-        for (const ScannedEntry& entry : at->entries) {
-          if (!entry.vanished && !IsCaptured(entry.entry_class)) return true;
-        }
-      } else {
-        for (const IndexedEntry& entry : at->section->Entries()) {
-          if (!IsCaptured(entry.Class())) return true;
-        }
+      if (at->is_store || at->entry_failed || at->status.device != root_device_) return true;
+      at->Expand();
+      for (const ScannedEntry& entry : at->entries) {
+        if (entry.vanished) continue;
+        if (!IsCaptured(entry.entry_class)) return true;
+        const std::string entry_path = Join(path, entry.name);
+        if (!Selects(entry_path, entry.child != nullptr)) return true;
+        if (entry.child != nullptr) stack.emplace_back(entry.child, entry_path);
       }
-      stack.insert(stack.end(), at->children.begin(), at->children.end());
     }
     return false;
   }
 
   // Whether a folder may go with all that is in it.
   Result<bool> MayWholeFolderGo(const Sides& sides, const Findings& findings) const {
-    if (HasUncaptured(*sides.workspace->child)) {
+    if (HoldsObstacle(sides.workspace->child, sides.path)) {
       findings.summary->obstacles.push_back(sides.path + "/");
       return false;
     }
@@ -378,6 +436,7 @@ class Planner {
 
   const TreeReader& reader_;
   const RestorePlanOptions& options_;
+  uint64_t root_device_ = 0;
   std::vector<PlanSummary> summaries_;  // one for each worker
 };
 

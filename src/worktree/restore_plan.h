@@ -60,7 +60,8 @@ struct PlanSummary {
   uint64_t kept_untracked = 0;  // paths that no snapshot of this workspace holds, left alone
   // Paths whose present content no snapshot holds and that would be overwritten or deleted.
   std::vector<std::string> conflicts;
-  // Paths that cannot be made way for even by force: what Helios does not capture.
+  // Paths that cannot be made way for even by force: what Helios does not capture, what the
+  // selection leaves out, what lies on another file system.
   std::vector<std::string> obstacles;
 
   void Merge(PlanSummary other);
@@ -81,13 +82,19 @@ struct RestorePlanOptions {
   // though not by its baseline. Asked only where something may go, from several threads. May be
   // empty.
   std::function<Result<bool>(const std::string& path, const TreeEntry& present)> is_held;
-  // The baseline was restored lazily: what is on disk may be of any snapshot before it. What
-  // is_held knows is then as good as the baseline's, and goes if the target does not have it.
-  bool baseline_is_lazy = false;
+  // Looks at a path that the scan left out because it is ignored: the entry as it would have been
+  // scanned, null if it is gone. It lives as long as the plan. From several threads; may be empty.
+  std::function<Result<ScannedEntry*>(const std::string& path)> look_at_ignored;
+  // Not all that is on disk need be of the baseline: that was restored lazily, or a restore was
+  // interrupted. What is_held knows is then as good as the baseline's, and goes if the target does
+  // not have it.
+  bool may_be_mixed = false;
 };
 
 // Compares the workspace as scanned, its baseline (absent: nothing is known to be saved) and the
-// target. Walks only where the workspace and the target differ. Without the target's attributes,
+// target. Walks only where the workspace and the target differ. Where things are selected, nothing
+// else is touched: not the folders above them either, but for what being written into does to them.
+// Without the target's attributes,
 // modes (but for the executable bit) and times that are there count as wanted.
 Result<RestorePlan> PlanRestore(const TreeReader& reader, ScannedDirectory* workspace,
                                 const std::optional<TreeId>& baseline, const TreeId& target,

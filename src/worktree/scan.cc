@@ -214,7 +214,7 @@ class Scanner {
     }
     directory->rules = ParentRules(directory);
     directory->has_ignore_file = holds(kIgnoreFile);
-    if (directory->has_ignore_file) ExtendRules(worker, directory);
+    if (directory->has_ignore_file && options_.only.empty()) ExtendRules(worker, directory);
     directory->rules_digest = directory->rules->digest();
     directory->entries.resize(listed.size());
     for (size_t i = 0; i < listed.size(); ++i) {
@@ -225,6 +225,10 @@ class Scanner {
     }
     directory->expanded = true;
     return {};
+  }
+
+  bool IsLeftOut(const ScannedDirectory& directory, std::string_view name) const {
+    return directory.parent == nullptr && !options_.only.empty() && name != options_.only;
   }
 
   // A directory that cannot be read is reported, and is then empty.
@@ -244,7 +248,7 @@ class Scanner {
         const auto* raw = reinterpret_cast<const struct dirent64*>(buffer + at);
         at += raw->d_reclen;
         const std::string_view name = raw->d_name;
-        if (name == "." || name == "..") continue;
+        if (name == "." || name == ".." || IsLeftOut(*directory, name)) continue;
         listed->push_back({static_cast<uint32_t>(directory->text.size()),
                            static_cast<uint16_t>(name.size()), raw->d_type});
         directory->text.append(name).push_back('\0');

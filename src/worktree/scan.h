@@ -23,6 +23,8 @@ struct ScanOptions {
   unsigned threads = 1;
   bool include_git = false;
   const StatIndex* index = nullptr;  // may be null
+  // If not empty: this name of the root alone, and what is below it, whatever ignore rules say.
+  std::string only;
   ObjectSink sink;
   Progress* progress = nullptr;  // may be null
   MetricsRecorder* metrics = nullptr;
