@@ -1,5 +1,6 @@
 #include "vst/vst_directory.h"
 
+#include "object/batch_hash.h"
 #include "object/chunker.h"
 #include "object/hash.h"
 #include "object/manifest.h"
@@ -15,10 +16,16 @@ const Ref<Page>& EmptyPage() {
   return page;
 }
 
+// What `item` is the content of, if that was written and is to be hashed.
+const Bytes* WrittenContent(const std::optional<VstItem>& item) {
+  if (!item || !IsFile(item->kind) || !item->node) return nullptr;
+  return static_cast<const VstContent&>(*item->node).bytes().get();
+}
+
 // The ids of content that was written, without storing it.
-Result<void> HashContent(ByteView content, TreeEntry* entry) {
+Result<void> SetContent(ByteView content, const BlobId& id, TreeEntry* entry) {
   entry->size = content.size();
-  entry->id = HashBlob(content).digest;
+  entry->id = id.digest;
   if (!entry->HasManifest()) return {};
   ManifestBuilder manifest([](const ObjectKey&, ByteView) { return Result<void>(); });
   while (!content.empty()) {
@@ -30,9 +37,9 @@ Result<void> HashContent(ByteView content, TreeEntry* entry) {
   return {};
 }
 
-// `directory`: what became of a directory.
+// `directory`: what became of a directory. `content`, `id`: what was written.
 Result<NewItem> Encode(const std::string& name, const VstItem& item,
-                       const Ref<VstDirectory>& directory) {
+                       const Ref<VstDirectory>& directory, const Bytes* content, const BlobId& id) {
   TreeEntry entry;
   entry.kind = item.kind;
   entry.name = name;
@@ -43,8 +50,8 @@ Result<NewItem> Encode(const std::string& name, const VstItem& item,
     entry.id = directory->id().digest;
     entry.below = directory->totals();
     made.node = directory;
-  } else if (IsFile(item.kind) && item.node) {
-    HELIOS_TRY(HashContent(*static_cast<const VstContent&>(*item.node).bytes(), &entry));
+  } else if (content != nullptr) {
+    HELIOS_TRY(SetContent(*content, id, &entry));
   } else {
     entry.size = item.size;
     entry.id = item.id;
@@ -167,18 +174,24 @@ Result<Ref<VstDirectory>> Seal(const PageSource& source, const Ref<VstDirectory>
     const VstDirectory* directory;
     size_t parent;
     const std::string* name;
-    std::map<std::string_view, Ref<VstDirectory>> sealed;  // of the dirty ones in it
+    size_t contents_begin = 0;
+    std::map<std::string_view, Ref<VstDirectory>> sealed = {};  // of the dirty ones in it
   };
   std::vector<Dirty> parents_first;
-  parents_first.push_back({root.get(), 0, nullptr, {}});
+  parents_first.push_back({root.get(), 0, nullptr});
+  std::vector<ByteView> contents;  // of all of them, to be hashed at once
   for (size_t i = 0; i < parents_first.size(); ++i) {
+    parents_first[i].contents_begin = contents.size();
     for (const auto& [name, item] : parents_first[i].directory->edits) {
       const VstDirectory* below = item ? item->directory() : nullptr;
-      if (below != nullptr && below->IsDirty()) parents_first.push_back({below, i, &name, {}});
+      if (below != nullptr && below->IsDirty()) parents_first.push_back({below, i, &name});
+      if (const Bytes* content = WrittenContent(item)) contents.emplace_back(*content);
     }
   }
+  const std::vector<BlobId> ids = HashBlobs(contents);
   for (size_t i = parents_first.size();; --i) {
     Dirty& dirty = parents_first[i - 1];
+    size_t next_content = dirty.contents_begin;
     std::vector<PageEdit> edits;
     edits.reserve(dirty.directory->edits.size());
     for (const auto& [name, item] : dirty.directory->edits) {
@@ -186,7 +199,9 @@ Result<Ref<VstDirectory>> Seal(const PageSource& source, const Ref<VstDirectory>
       if (!item) continue;
       Ref<VstDirectory> directory(item->directory());
       if (const auto it = dirty.sealed.find(name); it != dirty.sealed.end()) directory = it->second;
-      HELIOS_TRY_ASSIGN(edit.item, Encode(name, *item, directory));
+      const Bytes* content = WrittenContent(item);
+      const BlobId id = content == nullptr ? BlobId() : ids[next_content++];
+      HELIOS_TRY_ASSIGN(edit.item, Encode(name, *item, directory, content, id));
     }
     HELIOS_TRY_ASSIGN(Page * top, dirty.directory->Top(source));
     HELIOS_TRY_ASSIGN(const Ref<Page> page, EditPages(source, top, std::move(edits)));
