@@ -58,12 +58,13 @@ class Lanes {
     values_[count_++] = value;
   }
   void Flush() {
-    std::array<Digest, MAX_SIMD_DEGREE> made;
+    if (count_ == 0) return;
+    std::array<uint8_t, MAX_SIMD_DEGREE * Digest::kSize> made;
     blake3_hash_many(inputs_.data(), count_, shape_.blocks, start_.key, shape_.counter, false,
                      static_cast<uint8_t>(start_.chunk.flags | shape_.flags),
                      static_cast<uint8_t>(shape_.flags_start),
-                     static_cast<uint8_t>(shape_.flags_end), made[0].bytes.data());
-    for (size_t i = 0; i < count_; ++i) *values_[i] = made[i];
+                     static_cast<uint8_t>(shape_.flags_end), made.data());
+    for (size_t i = 0; i < count_; ++i) *values_[i] = Digest::FromBytes(&made[i * Digest::kSize]);
     count_ = 0;
   }
 
@@ -106,7 +107,24 @@ void FinishChunk(const blake3_hasher& start, const Chunk& chunk) {
   *chunk.value = Digest::FromBytes(words.data());
 }
 
+// A chunk alone.
+void HashChunk(const blake3_hasher& start, const Chunk& chunk) {
+  const Shape shape = chunk.WholeBlocks();
+  Lanes lanes(start);
+  if (shape.blocks > 0) lanes.Add(shape, chunk.bytes.data(), chunk.value);
+  lanes.Flush();
+  if (chunk.EndsInBlock()) FinishChunk(start, chunk);
+}
+
+// The hash of an input of one chunk. A Hasher does more than that: its state is 2 KB.
+Digest HashOnlyChunk(ObjectKind kind, ByteView bytes) {
+  Digest digest;
+  HashChunk(HashStart(kind), {bytes, 0, true, &digest});
+  return digest;
+}
+
 void HashChunks(const blake3_hasher& start, std::vector<Chunk> chunks) {
+  if (chunks.size() == 1) return HashChunk(start, chunks[0]);
   const auto by_shape = [](const Chunk& a, const Chunk& b) {
     return a.WholeBlocks() < b.WholeBlocks();
   };
@@ -156,7 +174,7 @@ void JoinValues(const blake3_hasher& start, std::span<Values> inputs) {
 }  // namespace
 
 std::vector<BlobId> HashBlobs(std::span<const ByteView> contents) {
-  if (contents.size() == 1) return {HashBlob(contents[0])};
+  if (contents.size() == 1) return {{HashPiecewise(ObjectKind::kBlob, contents[0]).digest}};
   size_t count = 0;
   for (const ByteView content : contents) {
     if (content.size() <= kSharedBytesMax) count += ChunkCount(content);
@@ -191,7 +209,7 @@ std::vector<BlobId> HashBlobs(std::span<const ByteView> contents) {
 
 PiecewiseHash HashPiecewise(ObjectKind kind, ByteView bytes, ByteView before,
                             std::span<const Digest> before_pieces) {
-  if (bytes.size() <= kChunkBytes) return {HashObject(kind, bytes), {}};
+  if (bytes.size() <= kChunkBytes) return {HashOnlyChunk(kind, bytes), {}};
   PiecewiseHash hash;
   hash.pieces.resize(ChunkCount(bytes));
   std::vector<Chunk> chunks;
