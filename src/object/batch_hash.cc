@@ -37,7 +37,6 @@ ByteView ChunkAt(ByteView bytes, size_t index) {
 // What inputs must have in common to be hashed side by side.
 struct Shape {
   size_t blocks = 0;
-  uint64_t counter = 0;
   int flags = 0;  // of all blocks
   int flags_start = 0;
   int flags_end = 0;
@@ -45,22 +44,28 @@ struct Shape {
   friend auto operator<=>(const Shape&, const Shape&) = default;
 };
 
-// Gathers inputs of one shape until the lanes are full. `value`s are written when they are hashed,
-// at Flush at the latest.
+// Gathers inputs of one shape until the lanes are full. Their counters must be the same, or go up
+// by one. `value`s are written when they are hashed, at Flush at the latest.
 class Lanes {
  public:
   explicit Lanes(const blake3_hasher& start) : start_(start) {}
 
-  void Add(const Shape& shape, const void* input, Digest* value) {
-    if (count_ == inputs_.size() || shape != shape_) Flush();
-    shape_ = shape;
+  void Add(const Shape& shape, uint64_t counter, const void* input, Digest* value) {
+    if (count_ == 1) is_counting_ = counter == counter_ + 1;
+    const uint64_t expected = counter_ + (is_counting_ ? count_ : 0);
+    if (count_ == inputs_.size() || shape != shape_ || counter != expected) Flush();
+    if (count_ == 0) {
+      shape_ = shape;
+      counter_ = counter;
+      is_counting_ = false;
+    }
     inputs_[count_] = static_cast<const uint8_t*>(input);
     values_[count_++] = value;
   }
   void Flush() {
     if (count_ == 0) return;
     std::array<uint8_t, MAX_SIMD_DEGREE * Digest::kSize> made;
-    blake3_hash_many(inputs_.data(), count_, shape_.blocks, start_.key, shape_.counter, false,
+    blake3_hash_many(inputs_.data(), count_, shape_.blocks, start_.key, counter_, is_counting_,
                      static_cast<uint8_t>(start_.chunk.flags | shape_.flags),
                      static_cast<uint8_t>(shape_.flags_start),
                      static_cast<uint8_t>(shape_.flags_end), made.data());
@@ -71,6 +76,8 @@ class Lanes {
  private:
   const blake3_hasher& start_;
   Shape shape_;
+  uint64_t counter_ = 0;
+  bool is_counting_ = false;
   size_t count_ = 0;
   std::array<const uint8_t*, MAX_SIMD_DEGREE> inputs_;
   std::array<Digest*, MAX_SIMD_DEGREE> values_;
@@ -87,7 +94,7 @@ struct Chunk {
   int LastFlags() const { return CHUNK_END | (is_root ? ROOT : 0); }
   // Of the blocks that are whole.
   Shape WholeBlocks() const {
-    return {bytes.size() / kBlockBytes, index, 0, CHUNK_START, EndsInBlock() ? 0 : LastFlags()};
+    return {bytes.size() / kBlockBytes, 0, CHUNK_START, EndsInBlock() ? 0 : LastFlags()};
   }
 };
 
@@ -111,7 +118,7 @@ void FinishChunk(const blake3_hasher& start, const Chunk& chunk) {
 void HashChunk(const blake3_hasher& start, const Chunk& chunk) {
   const Shape shape = chunk.WholeBlocks();
   Lanes lanes(start);
-  if (shape.blocks > 0) lanes.Add(shape, chunk.bytes.data(), chunk.value);
+  if (shape.blocks > 0) lanes.Add(shape, chunk.index, chunk.bytes.data(), chunk.value);
   lanes.Flush();
   if (chunk.EndsInBlock()) FinishChunk(start, chunk);
 }
@@ -126,13 +133,13 @@ Digest HashOnlyChunk(ObjectKind kind, ByteView bytes) {
 void HashChunks(const blake3_hasher& start, std::vector<Chunk> chunks) {
   if (chunks.size() == 1) return HashChunk(start, chunks[0]);
   const auto by_shape = [](const Chunk& a, const Chunk& b) {
-    return a.WholeBlocks() < b.WholeBlocks();
+    return std::tuple(a.WholeBlocks(), a.index) < std::tuple(b.WholeBlocks(), b.index);
   };
   std::sort(chunks.begin(), chunks.end(), by_shape);
   Lanes lanes(start);
   for (const Chunk& chunk : chunks) {
     const Shape shape = chunk.WholeBlocks();
-    if (shape.blocks > 0) lanes.Add(shape, chunk.bytes.data(), chunk.value);
+    if (shape.blocks > 0) lanes.Add(shape, chunk.index, chunk.bytes.data(), chunk.value);
   }
   lanes.Flush();
   for (const Chunk& chunk : chunks) {
@@ -150,15 +157,15 @@ struct Values {
 // joins neighbours, and one without a neighbour goes up as it is.
 void JoinValues(const blake3_hasher& start, std::span<Values> inputs) {
   static_assert(sizeof(Digest) == Digest::kSize, "neighbours are one block");
-  const Shape inner{1, 0, PARENT, 0, 0};
-  const Shape root{1, 0, PARENT | ROOT, 0, 0};
+  const Shape inner{1, PARENT, 0, 0};
+  const Shape root{1, PARENT | ROOT, 0, 0};
   for (bool is_done = false; !is_done;) {
     is_done = true;
     Lanes inner_lanes(start), root_lanes(start);
     for (const Values& values : inputs) {
       for (size_t i = 0; i < values.count / 2; ++i) {
         Lanes& lanes = values.count == 2 ? root_lanes : inner_lanes;
-        lanes.Add(values.count == 2 ? root : inner, &values.first[2 * i], &values.first[i]);
+        lanes.Add(values.count == 2 ? root : inner, 0, &values.first[2 * i], &values.first[i]);
       }
     }
     inner_lanes.Flush();
