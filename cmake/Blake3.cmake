@@ -1,6 +1,8 @@
 # BLAKE3 from its official C sources: the system's library where there is one, else the sources (with
 # their assembly) inside Debian's librust-blake3-dev. Defines the target helios_blake3, and
 # HELIOS_BLAKE3_SYSTEM_LIBRARY if whoever links our static library must link the system's, too.
+# The system's library keeps its inner functions to itself; with the sources they can be called, and
+# HELIOS_BLAKE3_HAS_HASH_MANY says so (src/object/batch_hash.cc).
 find_path(BLAKE3_INCLUDE_DIR blake3.h)
 find_library(BLAKE3_LIBRARY blake3)
 if(BLAKE3_INCLUDE_DIR AND BLAKE3_LIBRARY)
@@ -32,6 +34,7 @@ add_library(helios_blake3 OBJECT ${BLAKE3_SOURCES})
 target_include_directories(helios_blake3 SYSTEM PUBLIC $<BUILD_INTERFACE:${BLAKE3_DIR}>)
 set_target_properties(helios_blake3 PROPERTIES C_STANDARD 11 POSITION_INDEPENDENT_CODE ON)
 target_compile_options(helios_blake3 PRIVATE -O3 -w)
+target_compile_definitions(helios_blake3 PUBLIC HELIOS_BLAKE3_HAS_HASH_MANY=1)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
   target_compile_definitions(helios_blake3 PUBLIC BLAKE3_USE_NEON=1)
 endif()

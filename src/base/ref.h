@@ -17,7 +17,8 @@ class RefCounted {
 
   void AddRef() const { references_.fetch_add(1, std::memory_order_relaxed); }
   void Release() const {
-    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) Destroy(this);
+    // Whoever has the only Ref need not count down: nobody else can get one meanwhile.
+    if (IsUnique() || references_.fetch_sub(1, std::memory_order_acq_rel) == 1) Destroy(this);
   }
   // True if nobody but the caller has a Ref: then nobody else can get one.
   bool IsUnique() const { return references_.load(std::memory_order_acquire) == 1; }
@@ -63,6 +64,8 @@ class Ref {
   Ref(Ref&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
   template <typename U>
   Ref(const Ref<U>& other) : Ref(other.get()) {}  // NOLINT: implicit
+  template <typename U>
+  Ref(Ref<U>&& other) noexcept : object_(other.Take()) {}  // NOLINT: implicit
   ~Ref() {
     if (object_ != nullptr) object_->Release();
   }
@@ -75,6 +78,8 @@ class Ref {
   T* operator->() const { return object_; }
   T& operator*() const { return *object_; }
   explicit operator bool() const { return object_ != nullptr; }
+  // The object with its count of this Ref, which is null afterwards.
+  [[nodiscard]] T* Take() { return std::exchange(object_, nullptr); }
 
  private:
   T* object_ = nullptr;

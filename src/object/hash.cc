@@ -25,8 +25,10 @@ const char* ContextOf(ObjectKind kind) {
   return nullptr;
 }
 
+}  // namespace
+
 // Deriving a key costs as much as hashing a kilobyte, so each kind's start state is made once.
-const blake3_hasher& StartState(ObjectKind kind) {
+const blake3_hasher& HashStart(ObjectKind kind) {
   static const std::array<blake3_hasher, 6> states = [] {
     std::array<blake3_hasher, 6> made;
     for (size_t i = 0; i < made.size(); ++i) {
@@ -44,9 +46,7 @@ const blake3_hasher& StartState(ObjectKind kind) {
   return states[index];
 }
 
-}  // namespace
-
-Hasher::Hasher(ObjectKind kind) : state_(StartState(kind)) {}
+Hasher::Hasher(ObjectKind kind) : state_(HashStart(kind)) {}
 
 Digest Hasher::Finish() const {
   Digest digest;

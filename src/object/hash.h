@@ -30,6 +30,10 @@ Digest HashObject(ObjectKind kind, ByteView bytes);
 
 inline BlobId HashBlob(ByteView bytes) { return {HashObject(ObjectKind::kBlob, bytes)}; }
 
+// The state that hashing an object of `kind` begins with, for code that is of one piece with
+// BLAKE3.
+const blake3_hasher& HashStart(ObjectKind kind);
+
 // The first eight bytes of plain BLAKE3, little-endian: a check against damage, not an id.
 uint64_t Checksum64(ByteView bytes);
 

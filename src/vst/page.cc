@@ -1,8 +1,10 @@
 #include "vst/page.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "base/codec.h"
-#include "object/hash.h"
+#include "object/paging.h"
 
 namespace helios {
 namespace {
@@ -50,6 +52,15 @@ PageItem ParseItem(ItemParser& parser, uint8_t level) {
   return item;
 }
 
+// The first four bytes of a name as a number that is ordered as they are. No name has a NUL.
+uint32_t KeyOf(std::string_view name) {
+  uint32_t key = 0;
+  for (size_t i = 0; i < sizeof(key); ++i) {
+    key = key << 8 | (i < name.size() ? static_cast<uint8_t>(name[i]) : 0u);
+  }
+  return key;
+}
+
 // The size of the header before the items.
 size_t HeaderBytes(const Bytes& bytes) {
   ItemParser parser(bytes.data());
@@ -76,81 +87,103 @@ Result<Ref<Page>> Page::Decode(const TreeId& id, Bytes bytes) {
   page->bytes_ = std::move(bytes);
   const char* start = page->bytes_.data();
   ItemParser parser(start + HeaderBytes(page->bytes_));
-  const size_t count = decoded.entries.size() + decoded.pages.size();
-  page->offsets_.reserve(count + 1);
-  for (size_t i = 0; i < count; ++i) {
-    page->offsets_.push_back(static_cast<uint32_t>(parser.at() - start));
+  page->size_ = static_cast<uint16_t>(decoded.entries.size() + decoded.pages.size());
+  const auto offsets = std::make_shared<uint32_t[]>(page->size() + 1);
+  for (size_t i = 0; i < page->size(); ++i) {
+    offsets[i] = static_cast<uint32_t>(parser.at() - start);
     ParseItem(parser, page->level_);
   }
-  page->offsets_.push_back(static_cast<uint32_t>(parser.at() - start));
+  offsets[page->size()] = static_cast<uint32_t>(parser.at() - start);
+  page->offsets_ = offsets;
+  page->MakeKeys();
   return page;
 }
 
 Result<Ref<Page>> Page::Make(uint8_t level, std::span<NewItem> items) {
+  HELIOS_CHECK(items.size() <= kPageItemsMax);
   Ref<Page> page(new Page());
   page->level_ = level;
   page->bytes_ = TreePageHeader(level, items.size());
-  page->offsets_.reserve(items.size() + 1);
-  for (const NewItem& item : items) {
-    if (!AddTotals(item.totals, &page->totals_)) return TotalsOverflow();
-    page->offsets_.push_back(static_cast<uint32_t>(page->bytes_.size()));
-    page->bytes_.append(item.bytes);
+  page->size_ = static_cast<uint16_t>(items.size());
+  const auto offsets = std::make_shared<uint32_t[]>(items.size() + 1);
+  for (size_t i = 0; i < items.size(); ++i) {
+    if (!AddTotals(items[i].totals, &page->totals_)) return TotalsOverflow();
+    offsets[i] = static_cast<uint32_t>(page->bytes_.size());
+    page->bytes_.append(items[i].bytes);
   }
-  page->offsets_.push_back(static_cast<uint32_t>(page->bytes_.size()));
+  offsets[items.size()] = static_cast<uint32_t>(page->bytes_.size());
+  page->offsets_ = offsets;
+  page->MakeKeys();
   for (size_t i = 0; i < items.size(); ++i) {
     if (items[i].node) page->KeepNode(i, items[i].node);
   }
-  page->id_ = {HashObject(ObjectKind::kTree, page->bytes_)};
+  page->SetHash(HashPiecewise(ObjectKind::kTree, page->bytes_));
   return page;
 }
 
-Result<Ref<Page>> Page::Replace(std::span<const std::pair<size_t, NewItem>> replacements) const {
+Result<Ref<Page>> Page::Replace(std::span<const Replacement> replacements) const {
   Ref<Page> page(new Page());
   page->level_ = level_;
+  page->size_ = size_;
+  page->prefix_bytes_ = prefix_bytes_;
+  page->keys_ = keys_;
   page->totals_ = totals_;
-  size_t grown = bytes_.size();
-  for (const auto& [place, item] : replacements) grown += item.bytes.size();
-  page->bytes_.reserve(grown);
-  page->offsets_ = offsets_;
-  size_t copied = 0;  // bytes of this page
-  size_t next = 0;    // the first item whose offset is not moved yet
-  const auto move_offsets = [&](size_t end) {
-    const auto shift = static_cast<uint32_t>(page->bytes_.size() - copied);
-    for (; next < end && shift != 0; ++next) page->offsets_[next] += shift;
-    next = end;
-  };
   for (const auto& [place, item] : replacements) {
-    move_offsets(place + 1);
-    page->bytes_.append(bytes_, copied, offsets_[place] - copied);
-    page->bytes_.append(item.bytes);
-    copied = offsets_[place + 1];
     const TreeTotals old = Item(place).Totals();
     page->totals_.files -= old.files;
     page->totals_.bytes -= old.bytes;
-    if (!AddTotals(item.totals, &page->totals_)) return TotalsOverflow();
+    if (!AddTotals(item->totals, &page->totals_)) return TotalsOverflow();
   }
-  move_offsets(offsets_.size());
-  page->bytes_.append(bytes_, copied);
+  ReplaceBytes(replacements, page.get());
   ShareNodes(replacements, page.get());
-  page->id_ = {HashObject(ObjectKind::kTree, page->bytes_)};
+  page->SetHash(HashPiecewise(ObjectKind::kTree, page->bytes_, bytes_, pieces_));
   return page;
 }
 
-void Page::ShareNodes(std::span<const std::pair<size_t, NewItem>> replacements, Page* page) const {
+void Page::ReplaceBytes(std::span<const Replacement> replacements, Page* page) const {
+  const bool keeps_lengths =
+      std::all_of(replacements.begin(), replacements.end(), [this](const Replacement& replacement) {
+        return replacement.item->bytes.size() == ItemBytes(replacement.place).size();
+      });
+  if (keeps_lengths) {
+    page->bytes_ = bytes_;
+    page->offsets_ = offsets_;
+    for (const auto& [place, item] : replacements)
+      item->bytes.copy(&page->bytes_[offsets_[place]], item->bytes.size());
+    return;
+  }
+  const auto offsets = std::make_shared<uint32_t[]>(size() + 1);
+  page->bytes_.assign(bytes_, 0, offsets_[0]);
+  auto next = replacements.begin();
+  for (size_t i = 0; i < size(); ++i) {
+    offsets[i] = static_cast<uint32_t>(page->bytes_.size());
+    const bool is_replaced = next != replacements.end() && next->place == i;
+    page->bytes_.append(is_replaced ? ByteView((next++)->item->bytes) : ItemBytes(i));
+  }
+  offsets[size()] = static_cast<uint32_t>(page->bytes_.size());
+  page->offsets_ = offsets;
+}
+
+void Page::SetHash(PiecewiseHash hash) {
+  id_ = {hash.digest};
+  pieces_ = std::move(hash.pieces);
+}
+
+void Page::ShareNodes(std::span<const Replacement> replacements, Page* page) const {
   const RefSlot<Segment>* own = segments_.load(std::memory_order_acquire);
   auto shared = std::make_unique<RefSlot<Segment>[]>(segment_count());
   size_t next = 0;
   for (size_t at = 0; at < segment_count(); ++at) {
     Segment* old = own == nullptr ? nullptr : own[at].get();
     const size_t end = (at + 1) * kSegmentItems;
-    if (next == replacements.size() || replacements[next].first >= end) {
+    if (next == replacements.size() || replacements[next].place >= end) {
       shared[at].Init(old);
       continue;
     }
     auto* made = new Segment();
     for (size_t i = 0; i < kSegmentItems; ++i) {
-      if (next < replacements.size() && replacements[next].first == at * kSegmentItems + i) {
-        made->nodes[i].Init(replacements[next++].second.node.get());
+      if (next < replacements.size() && replacements[next].place == at * kSegmentItems + i) {
+        made->nodes[i].Init(replacements[next++].item->node.get());
       } else if (old != nullptr) {
         made->nodes[i].Init(old->nodes[i].get());
       }
@@ -158,6 +191,23 @@ void Page::ShareNodes(std::span<const std::pair<size_t, NewItem>> replacements, 
     shared[at].Init(made);
   }
   page->segments_.store(shared.release(), std::memory_order_release);
+}
+
+size_t Page::NextDifference(const Page& other, size_t index) const {
+  const RefSlot<Segment>* own = segments_.load(std::memory_order_acquire);
+  const RefSlot<Segment>* others = other.segments_.load(std::memory_order_acquire);
+  while (index < size()) {
+    // Versions share the segments in which no item was replaced.
+    const size_t at = index / kSegmentItems;
+    if (own != nullptr && others != nullptr && own[at].get() != nullptr &&
+        own[at].get() == others[at].get()) {
+      index = (at + 1) * kSegmentItems;
+      continue;
+    }
+    if (ItemBytes(index) != other.ItemBytes(index)) return index;
+    ++index;
+  }
+  return size();
 }
 
 PageItem Page::Item(size_t index) const {
@@ -171,8 +221,22 @@ std::string_view Page::Name(size_t index) const {
   return parser.String();
 }
 
+void Page::MakeKeys() {
+  if (size() == 0) return;
+  // What the first and the last name have in common, all have.
+  const std::string_view first = Name(0), last = Name(size() - 1);
+  prefix_bytes_ = static_cast<uint8_t>(
+      std::mismatch(first.begin(), first.end(), last.begin(), last.end()).first - first.begin());
+  const auto keys = std::make_shared<uint32_t[]>(size());
+  for (size_t i = 0; i < size(); ++i) keys[i] = KeyOf(Name(i).substr(prefix_bytes_));
+  keys_ = keys;
+}
+
 size_t Page::LowerBound(std::string_view name) const {
-  size_t low = 0, high = size();
+  if (size() == 0) return 0;
+  const int order = name.substr(0, prefix_bytes_).compare(Name(0).substr(0, prefix_bytes_));
+  if (order != 0) return order < 0 ? 0 : size();
+  auto [low, high] = WithKeyOf(name);
   while (low < high) {
     const size_t middle = (low + high) / 2;
     if (Name(middle) < name) {
@@ -184,9 +248,30 @@ size_t Page::LowerBound(std::string_view name) const {
   return low;
 }
 
+size_t Page::Find(std::string_view name) const {
+  if (name.size() < prefix_bytes_) return size();
+  // A name that begins in another way leads to one that it is not equal to.
+  const auto [first, end] = WithKeyOf(name);
+  const size_t index = end - first == 1 ? first : LowerBound(name);
+  return index < size() && Name(index) == name ? index : size();
+}
+
+Page::Range Page::WithKeyOf(std::string_view name) const {
+  const uint32_t key = KeyOf(name.substr(prefix_bytes_));
+  // Without a branch that depends on a key: it would be mispredicted every other time.
+  size_t first = 0;
+  for (size_t count = size(); count > 0; count -= (count + 1) / 2) {
+    const size_t half = (count + 1) / 2;
+    first += keys_[first + half - 1] < key ? half : 0;
+  }
+  size_t end = first;
+  while (end < size() && keys_[end] == key) ++end;
+  return {first, end};
+}
+
 NewItem Page::CopyItem(size_t index) const {
   const PageItem item = Item(index);
-  return {std::string(item.name), Bytes(ItemBytes(index)), item.Totals(), Node(index)};
+  return {item.name, Bytes(ItemBytes(index)), item.Totals(), Node(index)};
 }
 
 VstNode* Page::KeepNode(size_t index, const Ref<VstNode>& node) const {

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "base/ref.h"
+#include "object/batch_hash.h"
 #include "object/tree.h"
 
 namespace helios {
@@ -59,7 +60,7 @@ struct PageItem {
 
 // An item of a page to be made: its encoding and the node that belongs to it.
 struct NewItem {
-  std::string name;
+  std::string_view name;  // of the edit or the page that it comes from
   Bytes bytes;
   TreeTotals totals;
   Ref<VstNode> node;  // null: in L2
@@ -71,24 +72,40 @@ class Page : public VstNode {
   static Result<Ref<Page>> Decode(const TreeId& id, Bytes bytes);
   // From items in order, cut where the form says. Errors: kFailed if the totals overflow.
   static Result<Ref<Page>> Make(uint8_t level, std::span<NewItem> items);
-  // This page with some items replaced by others of the same name: (place, item), places ascending.
-  Result<Ref<Page>> Replace(std::span<const std::pair<size_t, NewItem>> replacements) const;
+  // An item that takes the place of another of the same name.
+  struct Replacement {
+    size_t place;
+    const NewItem* item;
+  };
+  // This page with some items replaced, places ascending.
+  Result<Ref<Page>> Replace(std::span<const Replacement> replacements) const;
   ~Page() override;
 
   const TreeId& id() const { return id_; }
   uint8_t level() const { return level_; }
   const TreeTotals& totals() const { return totals_; }
-  size_t size() const { return offsets_.size() - 1; }
+  size_t size() const { return size_; }
   ByteView bytes() const { return bytes_; }
   PageItem Item(size_t index) const;
+  EntryKind Kind(size_t index) const {  // of level 0
+    return static_cast<EntryKind>(bytes_[offsets_[index]]);
+  }
   ByteView ItemBytes(size_t index) const {
     return ByteView(bytes_).substr(offsets_[index], offsets_[index + 1] - offsets_[index]);
   }
   std::string_view Name(size_t index) const;
   // The first item whose name is not before `name`; size() if there is none.
   size_t LowerBound(std::string_view name) const;
+  // The item of that name; size() if there is none. Of level 0.
+  size_t Find(std::string_view name) const;
   // The item as it would be made anew, its node included.
   NewItem CopyItem(size_t index) const;
+  // Whether the other was made from this one, or both from a third, by replacing items: then they
+  // have the same names at the same places. Finds out nothing about others.
+  bool IsVersionOf(const Page& other) const { return keys_ == other.keys_; }
+  // The first item from `index` on that is not the same in another version; size() if there is
+  // none.
+  size_t NextDifference(const Page& other, size_t index) const;
 
   // The node below an item, or null. Thread-safe.
   VstNode* Node(size_t index) const {
@@ -100,7 +117,7 @@ class Page : public VstNode {
 
  private:
   // The nodes of some items in a row: a page that differs in one item shares all other segments.
-  static constexpr size_t kSegmentItems = 16;
+  static constexpr size_t kSegmentItems = 8;
   struct Segment : RefCounted {
     RefSlot<VstNode> nodes[kSegmentItems];
   };
@@ -111,16 +128,37 @@ class Page : public VstNode {
     const RefSlot<Segment>* segments = segments_.load(std::memory_order_acquire);
     return segments == nullptr ? nullptr : segments[index / kSegmentItems].get();
   }
-  // This page's segments for `page`, which has the same names, but for those of the replaced items.
-  void ShareNodes(std::span<const std::pair<size_t, NewItem>> replacements, Page* page) const;
+  // This page's segments for `page`, a version of it, but for those of the replaced items.
+  void ShareNodes(std::span<const Replacement> replacements, Page* page) const;
+  // This page's bytes with the items replaced, for `page`, a version of it.
+  void ReplaceBytes(std::span<const Replacement> replacements, Page* page) const;
+  // The items from `first` on, before `end`, whose keys are that of `name`, which is not shorter
+  // than what all names begin with.
+  struct Range {
+    size_t first;
+    size_t end;
+  };
+  Range WithKeyOf(std::string_view name) const;
+  // Makes the keys, from the items.
+  void MakeKeys();
+  void SetHash(PiecewiseHash hash);
 
-  TreeId id_;
-  uint8_t level_ = 0;
-  TreeTotals totals_;
+  // In the order in which a look-up needs them.
   Bytes bytes_;
-  std::vector<uint32_t> offsets_;  // of the items, and of the end of the last
+  uint16_t size_ = 0;
+  uint8_t level_ = 0;
+  uint8_t prefix_bytes_ = 0;  // so many bytes are the same in all names
+  // Of each name the four bytes after those, as a number: ascending as the names are, so that a
+  // search reads a few lines of memory and not a name, somewhere else, at each step. Versions of a
+  // page share them.
+  std::shared_ptr<const uint32_t[]> keys_;
+  // Of the items in bytes_, and of the end of the last. Shared where no item changes its length.
+  std::shared_ptr<const uint32_t[]> offsets_;
   // Made when the first node is kept.
   mutable std::atomic<RefSlot<Segment>*> segments_ = nullptr;
+  TreeId id_;
+  TreeTotals totals_;
+  std::vector<Digest> pieces_;  // of the hash, where it was made here
 };
 
 }  // namespace helios

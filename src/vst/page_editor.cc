@@ -10,10 +10,9 @@ namespace helios {
 namespace {
 
 NewItem RefTo(const Ref<Page>& page) {
-  TreePageRef ref{std::string(page->Name(page->size() - 1)), page->id(), page->totals()};
   NewItem item;
-  AppendTreePageRef(ref, &item.bytes);
-  item.name = std::move(ref.last_name);
+  item.name = page->Name(page->size() - 1);
+  AppendTreePageRef({std::string(item.name), page->id(), page->totals()}, &item.bytes);
   item.totals = page->totals();
   item.node = page;
   return item;
@@ -22,13 +21,16 @@ NewItem RefTo(const Ref<Page>& page) {
 // Replaces items page by page; the names stay. Null if a name comes or goes.
 Result<Ref<Page>> ReplaceItems(const PageSource& source, const Page& page,
                                std::span<PageEdit> edits) {
-  std::vector<std::pair<size_t, NewItem>> replacements;
+  std::vector<Page::Replacement> replacements;
+  replacements.reserve(edits.size());
+  std::vector<NewItem> refs;
+  if (page.level() > 0) refs.reserve(edits.size());  // replacements point into it
   for (size_t i = 0; i < edits.size();) {
     const size_t place = page.LowerBound(edits[i].name);
     if (place == page.size()) return Ref<Page>();
     if (page.level() == 0) {
       if (!edits[i].item || page.Name(place) != edits[i].name) return Ref<Page>();
-      replacements.emplace_back(place, *edits[i++].item);
+      replacements.push_back({place, &*edits[i++].item});
       continue;
     }
     const std::string_view last = page.Name(place);
@@ -38,7 +40,8 @@ Result<Ref<Page>> ReplaceItems(const PageSource& source, const Page& page,
     HELIOS_TRY_ASSIGN(const Ref<Page> made,
                       ReplaceItems(source, *child, edits.subspan(i, end - i)));
     if (!made) return Ref<Page>();
-    replacements.emplace_back(place, RefTo(made));
+    refs.push_back(RefTo(made));
+    replacements.push_back({place, &refs.back()});
     i = end;
   }
   return page.Replace(replacements);

@@ -11,7 +11,7 @@ namespace helios {
 
 // What becomes of one name: an item that replaces what was there or is added, or nothing.
 struct PageEdit {
-  std::string name;
+  std::string_view name;
   std::optional<NewItem> item;
 };
 

@@ -35,6 +35,10 @@ Error NotFound(const TreePath& path) {
   return Error(ErrorCode::kNotFound, "nothing at " + path.text());
 }
 
+Error NotAFile(const TreePath& path) {
+  return Error(ErrorCode::kInvalidArgument, "cannot read " + path.text() + ": it is not a file");
+}
+
 // The components of a path one by one.
 class Components {
  public:
@@ -52,47 +56,59 @@ class Components {
   std::string_view rest_;
 };
 
-// What is at a path, or why nothing can be there.
-struct Found {
-  std::optional<VstItem> item;
-  bool is_below_file = false;  // a file or symlink is where a folder above it would be
+// The way to a path, as far as it is there.
+struct Way {
+  std::vector<VstDirectory*> directories;  // from the root on
+  VstPlace place;                          // of what is at the path; not of the root
+  bool is_below_file = false;              // a file or symlink is where a folder above it would be
 };
 
-// The root is a directory.
-Result<Found> Find(const PageSource& source, const Ref<VstDirectory>& root, const TreePath& path) {
-  if (path.IsRoot()) return Found{VstItem::OfDirectory(root)};
+Result<Way> FindWay(const PageSource& source, const Ref<VstDirectory>& root, const TreePath& path) {
+  Way way;
+  way.directories.reserve(16);
+  way.directories.push_back(root.get());
+  for (Components components(path); !components.AtEnd();) {
+    HELIOS_TRY_ASSIGN(const VstPlace place,
+                      way.directories.back()->Find(source, components.Next()));
+    if (components.AtEnd()) {
+      way.place = place;
+    } else if (!place || !place.IsDirectory()) {
+      way.is_below_file = static_cast<bool>(place);
+      break;
+    } else {
+      way.directories.push_back(place.directory());
+    }
+  }
+  return way;
+}
+
+// What is at a path that is not the root.
+Result<VstPlace> Find(const PageSource& source, const Ref<VstDirectory>& root,
+                      const TreePath& path) {
   const VstDirectory* directory = root.get();
   for (Components components(path);;) {
-    const std::string_view name = components.Next();
-    if (components.AtEnd()) {
-      HELIOS_TRY_ASSIGN(std::optional<VstItem> item, directory->Find(source, name));
-      return Found{std::move(item)};
-    }
-    HELIOS_TRY_ASSIGN(const VstDirectory* below, directory->FindDirectory(source, name));
-    if (below == nullptr) {
-      HELIOS_TRY_ASSIGN(const std::optional<VstItem> other, directory->Find(source, name));
-      return Found{std::nullopt, other.has_value()};
-    }
-    directory = below;
+    HELIOS_TRY_ASSIGN(const VstPlace place, directory->Find(source, components.Next()));
+    if (components.AtEnd() || !place) return place;
+    if (!place.IsDirectory()) return VstPlace();
+    directory = place.directory();
   }
 }
 
-// Whether something can be put at `path`; what must be loaded for that is, afterwards. Returns
-// what is there already.
-Result<std::optional<VstItem>> CheckPlace(const PageSource& source, const Ref<VstDirectory>& root,
-                                          const TreePath& path) {
+// The way to a place where something can be put; what must be loaded for that is, afterwards.
+Result<Way> FindPlace(const PageSource& source, const Ref<VstDirectory>& root,
+                      const TreePath& path) {
   if (path.IsRoot()) return Error(ErrorCode::kInvalidArgument, "the root is a folder, and stays");
-  HELIOS_TRY_ASSIGN(Found found, Find(source, root, path));
-  if (!found.is_below_file) return std::move(found.item);
+  HELIOS_TRY_ASSIGN(Way way, FindWay(source, root, path));
+  if (!way.is_below_file) return way;
   return Error(ErrorCode::kInvalidArgument,
                "cannot put anything at " + path.text() + ": a folder above it is a file");
 }
 
 // The same for a file or symlink, which takes no folder's place.
-Result<void> CheckPlaceOfFile(const PageSource& source, const Ref<VstDirectory>& root,
-                              const TreePath& path) {
-  HELIOS_TRY_ASSIGN(const std::optional<VstItem> present, CheckPlace(source, root, path));
-  if (!present || present->directory() == nullptr) return {};
+Result<Way> FindPlaceOfFile(const PageSource& source, const Ref<VstDirectory>& root,
+                            const TreePath& path) {
+  HELIOS_TRY_ASSIGN(Way way, FindPlace(source, root, path));
+  if (!way.place || !way.place.IsDirectory()) return way;
   return Error(ErrorCode::kInvalidArgument,
                "cannot put a file at " + path.text() + ": it is a folder");
 }
@@ -103,39 +119,33 @@ VstDirectory& Own(Ref<VstDirectory>* place) {
   return **place;
 }
 
-// The directory `name` in `parent`, to be changed; made if nothing is there. CheckPlace has seen
-// that nothing else is.
-Result<VstDirectory*> OwnChild(const PageSource& source, VstDirectory& parent,
-                               std::string_view name) {
-  auto edit = parent.edits.find(name);
-  if (edit == parent.edits.end()) {
-    HELIOS_TRY_ASSIGN(std::optional<VstItem> item, parent.Find(source, name));
-    edit = parent.edits.emplace(name, std::move(item)).first;
-  }
-  if (!edit->second) {
+// The directory `name` in `parent`, to be changed. `present` is what is there, null for nothing.
+VstDirectory* OwnChild(VstDirectory& parent, std::string_view name, const VstDirectory* present) {
+  auto edit = parent.edits.lower_bound(name);
+  if (edit == parent.edits.end() || edit->first != name) {
+    // What the pages hold is theirs, too: never unique.
+    Ref<VstDirectory> own = present != nullptr ? present->Copy() : Ref(new VstDirectory());
+    edit = parent.edits.emplace_hint(edit, name, VstItem::OfDirectory(std::move(own)));
+  } else if (!edit->second) {
     edit->second = VstItem::OfDirectory(new VstDirectory());
+  } else if (!edit->second->node->IsUnique()) {
+    edit->second->node = edit->second->directory()->Copy();
   }
-  VstItem& item = *edit->second;
-  if (!item.node->IsUnique()) item.node = item.directory()->Copy();
-  return item.directory();
+  return edit->second->directory();
 }
 
-// Puts `item` at `path`, or nothing there. CheckPlace has been here: nothing can fail.
-Result<void> Put(const PageSource& source, Ref<VstDirectory>* root, const TreePath& path,
-                 std::optional<VstItem> item) {
+// Puts `item`, or nothing, at the end of the way to `path`.
+void Put(Ref<VstDirectory>* root, const Way& way, const TreePath& path,
+         std::optional<VstItem> item) {
   VstDirectory* directory = &Own(root);
   Components components(path);
   std::string_view name = components.Next();
-  for (; !components.AtEnd(); name = components.Next()) {
-    HELIOS_TRY_ASSIGN(directory, OwnChild(source, *directory, name));
+  for (size_t depth = 1; !components.AtEnd(); ++depth, name = components.Next()) {
+    VstDirectory* present = depth < way.directories.size() ? way.directories[depth] : nullptr;
+    directory = OwnChild(*directory, name, present);
   }
-  const auto edit = directory->edits.find(name);
-  if (edit != directory->edits.end()) {
-    edit->second = std::move(item);
-  } else {
-    directory->edits.emplace(name, std::move(item));
-  }
-  return {};
+  directory->edits.insert_or_assign(directory->edits.lower_bound(name), std::string(name),
+                                    std::move(item));
 }
 
 }  // namespace
@@ -151,12 +161,13 @@ Vst& Vst::operator=(Vst&&) noexcept = default;
 Vst Vst::Fork() const { return Vst(std::make_unique<State>(*state_)); }
 
 Result<void> Vst::Write(const TreePath& path, ByteView content, bool executable) {
-  HELIOS_TRY(CheckPlaceOfFile(state_->source, state_->root, path));
+  HELIOS_TRY_ASSIGN(const Way way, FindPlaceOfFile(state_->source, state_->root, path));
   VstItem item;
   item.kind = executable ? EntryKind::kExecutable : EntryKind::kFile;
   item.size = content.size();
   item.node = new VstContent(std::make_shared<const Bytes>(content));
-  return Put(state_->source, &state_->root, path, std::move(item));
+  Put(&state_->root, way, path, std::move(item));
+  return {};
 }
 
 Result<void> Vst::WriteSymlink(const TreePath& path, ByteView target) {
@@ -165,81 +176,89 @@ Result<void> Vst::WriteSymlink(const TreePath& path, ByteView target) {
     return Error(ErrorCode::kInvalidArgument,
                  "malformed symlink target at " + path.text() + ": 1 to 4095 bytes without NUL");
   }
-  HELIOS_TRY(CheckPlaceOfFile(state_->source, state_->root, path));
+  HELIOS_TRY_ASSIGN(const Way way, FindPlaceOfFile(state_->source, state_->root, path));
   VstItem item;
   item.kind = EntryKind::kSymlink;
   item.target = target;
-  return Put(state_->source, &state_->root, path, std::move(item));
+  Put(&state_->root, way, path, std::move(item));
+  return {};
 }
 
 Result<void> Vst::MakeDirectory(const TreePath& path) {
   if (path.IsRoot()) return {};
-  HELIOS_TRY_ASSIGN(const std::optional<VstItem> present,
-                    CheckPlace(state_->source, state_->root, path));
-  if (present && present->directory() != nullptr) return {};
-  if (present) {
+  HELIOS_TRY_ASSIGN(const Way way, FindPlace(state_->source, state_->root, path));
+  if (way.place && way.place.IsDirectory()) return {};
+  if (way.place) {
     return Error(ErrorCode::kInvalidArgument,
                  "cannot make the folder " + path.text() + ": it is a file");
   }
-  return Put(state_->source, &state_->root, path, VstItem::OfDirectory(new VstDirectory()));
+  Put(&state_->root, way, path, VstItem::OfDirectory(new VstDirectory()));
+  return {};
 }
 
 Result<void> Vst::Remove(const TreePath& path) {
   if (path.IsRoot()) return Error(ErrorCode::kInvalidArgument, "the root cannot be removed");
-  HELIOS_TRY_ASSIGN(const Found present, Find(state_->source, state_->root, path));
-  if (!present.item) return NotFound(path);
-  return Put(state_->source, &state_->root, path, std::nullopt);
+  HELIOS_TRY_ASSIGN(const Way way, FindWay(state_->source, state_->root, path));
+  if (!way.place) return NotFound(path);
+  Put(&state_->root, way, path, std::nullopt);
+  return {};
 }
 
 Result<void> Vst::Rename(const TreePath& from, const TreePath& to) {
   if (from.IsRoot()) return Error(ErrorCode::kInvalidArgument, "the root cannot be renamed");
-  HELIOS_TRY_ASSIGN(Found moved, Find(state_->source, state_->root, from));
-  if (!moved.item) return NotFound(from);
+  HELIOS_TRY_ASSIGN(const Way way, FindWay(state_->source, state_->root, from));
+  if (!way.place) return NotFound(from);
   if (from == to) return {};
   if (to.text().starts_with(from.text() + "/")) {
     return Error(ErrorCode::kInvalidArgument,
                  "cannot move " + from.text() + " into itself: " + to.text());
   }
-  HELIOS_TRY(CheckPlaceOfFile(state_->source, state_->root, to));
-  HELIOS_TRY(Put(state_->source, &state_->root, from, std::nullopt));
-  return Put(state_->source, &state_->root, to, std::move(moved.item));
+  HELIOS_TRY(FindPlaceOfFile(state_->source, state_->root, to));
+  VstItem moved = way.place.item();
+  Put(&state_->root, way, from, std::nullopt);
+  // Not the way that was found before: directories on it may be others now. All are loaded.
+  HELIOS_TRY_ASSIGN(const Way way_to, FindWay(state_->source, state_->root, to));
+  Put(&state_->root, way_to, to, std::move(moved));
+  return {};
 }
 
 Result<std::shared_ptr<const Bytes>> Vst::Read(const TreePath& path) const {
-  HELIOS_TRY_ASSIGN(const Found found, Find(state_->source, state_->root, path));
-  const std::optional<VstItem>& item = found.item;
-  if (!item) return NotFound(path);
-  if (!IsFile(item->kind)) {
-    return Error(ErrorCode::kInvalidArgument, "cannot read " + path.text() + ": it is not a file");
-  }
-  if (item->node) return static_cast<const VstContent&>(*item->node).bytes();
+  if (path.IsRoot()) return NotAFile(path);
+  HELIOS_TRY_ASSIGN(const VstPlace place, Find(state_->source, state_->root, path));
+  if (!place) return NotFound(path);
+  if (!IsFile(place.kind())) return NotAFile(path);
+  if (const VstContent* content = place.content()) return content->bytes();
+  const VstItem item = place.item();
   Result<std::shared_ptr<const Bytes>> content =
-      state_->source.Content(item->size, {item->id}, item->manifest);
+      state_->source.Content(item.size, {item.id}, item.manifest);
   if (!content) return std::move(content).error().WithContext(path.text());
   return content;
 }
 
 Result<std::optional<VstEntry>> Vst::Stat(const TreePath& path) const {
-  HELIOS_TRY_ASSIGN(const Found found, Find(state_->source, state_->root, path));
-  const std::optional<VstItem>& item = found.item;
-  if (!item) return std::optional<VstEntry>();
+  if (path.IsRoot())
+    return std::optional<VstEntry>(ToEntry("", VstItem::OfDirectory(state_->root)));
+  HELIOS_TRY_ASSIGN(const VstPlace place, Find(state_->source, state_->root, path));
+  if (!place) return std::optional<VstEntry>();
   const std::string& text = path.text();
   const size_t slash = text.rfind('/');
   return std::optional<VstEntry>(
-      ToEntry(slash == text.npos ? text : text.substr(slash + 1), *item));
+      ToEntry(slash == text.npos ? text : text.substr(slash + 1), place.item()));
 }
 
 Result<bool> Vst::Contains(const TreePath& path) const {
-  HELIOS_TRY_ASSIGN(const Found found, Find(state_->source, state_->root, path));
-  const std::optional<VstItem>& item = found.item;
-  return item.has_value();
+  if (path.IsRoot()) return true;
+  HELIOS_TRY_ASSIGN(const VstPlace place, Find(state_->source, state_->root, path));
+  return static_cast<bool>(place);
 }
 
 Result<std::vector<VstEntry>> Vst::List(const TreePath& path) const {
-  HELIOS_TRY_ASSIGN(const Found found, Find(state_->source, state_->root, path));
-  const std::optional<VstItem>& item = found.item;
-  if (!item) return NotFound(path);
-  const VstDirectory* directory = item->directory();
+  const VstDirectory* directory = state_->root.get();
+  if (!path.IsRoot()) {
+    HELIOS_TRY_ASSIGN(const VstPlace place, Find(state_->source, state_->root, path));
+    if (!place) return NotFound(path);
+    directory = place.directory();
+  }
   if (directory == nullptr) {
     return Error(ErrorCode::kInvalidArgument, "cannot list " + path.text() + ": not a folder");
   }

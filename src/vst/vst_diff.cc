@@ -13,6 +13,7 @@ struct PageRefAt {
   size_t index;
   std::string_view name() const { return page->Name(index); }
   std::string_view id() const { return {page->Item(index).id, Digest::kSize}; }
+  ByteView bytes() const { return page->ItemBytes(index); }
 };
 using PageRefs = std::vector<PageRefAt>;
 
@@ -54,45 +55,31 @@ uint8_t LevelOf(const Pages& pages) { return pages.empty() ? uint8_t{0} : pages[
 
 // One name that is not the same on both sides.
 struct Pair {
-  std::string name;
-  std::optional<VstItem> before;
-  std::optional<VstItem> after;
+  std::string_view name;  // in the bytes of a page
+  VstPlace before;
+  VstPlace after;
 };
-
-bool SameItem(const Page& a, size_t i, const Page& b, size_t j) {
-  return a.ItemBytes(i) == b.ItemBytes(j);
-}
 
 void MergeLeaves(const PageRefs& a, const PageRefs& b, std::vector<Pair>* pairs) {
   auto at_a = a.begin();
   auto at_b = b.begin();
   while (at_a != a.end() || at_b != b.end()) {
-    const bool takes_a = at_a != a.end() && (at_b == b.end() || at_a->name() <= at_b->name());
-    const bool takes_b = at_b != b.end() && (at_a == a.end() || at_b->name() <= at_a->name());
-    Pair pair;
-    pair.name = takes_a ? at_a->name() : at_b->name();
-    if (!takes_a || !takes_b || !SameItem(*at_a->page, at_a->index, *at_b->page, at_b->index)) {
-      if (takes_a) pair.before = ItemOf(*at_a->page, at_a->index);
-      if (takes_b) pair.after = ItemOf(*at_b->page, at_b->index);
-      pairs->push_back(std::move(pair));
+    const bool is_in_a = at_a != a.end() && (at_b == b.end() || at_a->name() <= at_b->name());
+    const bool is_in_b = at_b != b.end() && (at_a == a.end() || at_b->name() <= at_a->name());
+    if (!is_in_a || !is_in_b || at_a->bytes() != at_b->bytes()) {
+      Pair pair;
+      pair.name = is_in_a ? at_a->name() : at_b->name();
+      if (is_in_a) pair.before = VstPlace(at_a->page, at_a->index);
+      if (is_in_b) pair.after = VstPlace(at_b->page, at_b->index);
+      pairs->push_back(pair);
     }
-    if (takes_a) ++at_a;
-    if (takes_b) ++at_b;
+    if (is_in_a) ++at_a;
+    if (is_in_b) ++at_b;
   }
 }
 
-// What differs between two clean directories, either of which may be absent.
-Result<std::vector<Pair>> DifferingItems(const PageSource& source, const VstDirectory* before,
-                                         const VstDirectory* after) {
-  Pages a, b;
-  if (before != nullptr) {
-    HELIOS_TRY_ASSIGN(const Page* top, before->Top(source));
-    a.push_back(top);
-  }
-  if (after != nullptr) {
-    HELIOS_TRY_ASSIGN(const Page* top, after->Top(source));
-    b.push_back(top);
-  }
+// What differs between two lists of pages, none of which need be like any other.
+Result<void> ComparePages(const PageSource& source, Pages a, Pages b, std::vector<Pair>* pairs) {
   while (LevelOf(a) > 0 || LevelOf(b) > 0) {
     const uint8_t level_a = LevelOf(a);
     const uint8_t level_b = LevelOf(b);
@@ -107,8 +94,46 @@ Result<std::vector<Pair>> DifferingItems(const PageSource& source, const VstDire
       HELIOS_TRY_ASSIGN(b, LoadAll(source, refs_b));
     }
   }
+  MergeLeaves(RefsIn(a), RefsIn(b), pairs);
+  return {};
+}
+
+// What differs between two pages and below. Two versions of one page are compared place by place;
+// lists of pages are as deep as kPageLevelMax at most.
+Result<void> ComparePages(const PageSource& source, const Page& before, const Page& after,
+                          std::vector<Pair>* pairs) {
+  if (!before.IsVersionOf(after)) return ComparePages(source, {&before}, {&after}, pairs);
+  for (size_t i = before.NextDifference(after, 0); i < before.size();
+       i = before.NextDifference(after, i + 1)) {
+    if (before.level() == 0) {
+      pairs->push_back({before.Name(i), VstPlace(&before, i), VstPlace(&after, i)});
+      continue;
+    }
+    HELIOS_TRY_ASSIGN(const Page* child_before, source.Child(before, i));
+    HELIOS_TRY_ASSIGN(const Page* child_after, source.Child(after, i));
+    HELIOS_TRY(ComparePages(source, *child_before, *child_after, pairs));
+  }
+  return {};
+}
+
+// What differs between two clean directories, either of which may be absent.
+Result<std::vector<Pair>> DifferingItems(const PageSource& source, const VstDirectory* before,
+                                         const VstDirectory* after) {
+  const Page* a = nullptr;
+  const Page* b = nullptr;
+  if (before != nullptr) {
+    HELIOS_TRY_ASSIGN(a, before->Top(source));
+  }
+  if (after != nullptr) {
+    HELIOS_TRY_ASSIGN(b, after->Top(source));
+  }
   std::vector<Pair> pairs;
-  MergeLeaves(RefsIn(a), RefsIn(b), &pairs);
+  if (a != nullptr && b != nullptr) {
+    HELIOS_TRY(ComparePages(source, *a, *b, &pairs));
+  } else {
+    HELIOS_TRY(ComparePages(source, a == nullptr ? Pages() : Pages{a},
+                            b == nullptr ? Pages() : Pages{b}, &pairs));
+  }
   return pairs;
 }
 
@@ -119,14 +144,17 @@ struct Frame {
   size_t next = 0;
 };
 
-bool IsDirectory(const std::optional<VstItem>& item) {
-  return item && item->kind == EntryKind::kDirectory;
+// The directory at a place, or null.
+const VstDirectory* DirectoryAt(const VstPlace& place) {
+  return place ? place.directory() : nullptr;
 }
 
-// Whether the directory is empty; one that is absent is not.
-Result<bool> IsEmpty(const PageSource& source, const std::optional<VstItem>& item) {
-  if (!IsDirectory(item)) return false;
-  HELIOS_TRY_ASSIGN(const Page* top, item->directory()->Top(source));
+// Whether a change of the item is to be told: of a directory only if it is empty.
+Result<bool> IsLeaf(const PageSource& source, const VstPlace& place) {
+  if (!place) return false;
+  const VstDirectory* directory = place.directory();
+  if (directory == nullptr) return true;
+  HELIOS_TRY_ASSIGN(const Page* top, directory->Top(source));
   return top->size() == 0;
 }
 
@@ -145,26 +173,25 @@ Result<std::vector<VstChange>> DiffStates(const PageSource& source, const VstDir
       stack.pop_back();
       continue;
     }
-    const Pair pair = std::move(frame.pairs[frame.next++]);
-    const std::string path = frame.path + pair.name;
-    // A file that becomes a folder is a deletion and additions; a folder counts if it is empty.
-    HELIOS_TRY_ASSIGN(const bool was_empty, IsEmpty(source, pair.before));
-    HELIOS_TRY_ASSIGN(const bool is_empty, IsEmpty(source, pair.after));
-    const bool was_leaf = pair.before && (!IsDirectory(pair.before) || was_empty);
-    const bool is_leaf = pair.after && (!IsDirectory(pair.after) || is_empty);
-    const bool same_kind = IsDirectory(pair.before) == IsDirectory(pair.after);
+    const Pair pair = frame.pairs[frame.next++];
+    std::string path = frame.path;
+    path += pair.name;
+    const VstDirectory* const directory_before = DirectoryAt(pair.before);
+    const VstDirectory* const directory_after = DirectoryAt(pair.after);
+    // A file that becomes a folder is a deletion and additions.
+    HELIOS_TRY_ASSIGN(const bool was_leaf, IsLeaf(source, pair.before));
+    HELIOS_TRY_ASSIGN(const bool is_leaf, IsLeaf(source, pair.after));
+    const bool same_kind = (directory_before == nullptr) == (directory_after == nullptr);
     if (was_leaf && is_leaf && same_kind) {
       changes.push_back({VstChange::Kind::kChanged, path});
     } else {
       if (was_leaf) changes.push_back({VstChange::Kind::kDeleted, path});
       if (is_leaf) changes.push_back({VstChange::Kind::kAdded, path});
     }
-    if (!IsDirectory(pair.before) && !IsDirectory(pair.after)) continue;
-    HELIOS_TRY_ASSIGN(
-        std::vector<Pair> below,
-        DifferingItems(source, IsDirectory(pair.before) ? pair.before->directory() : nullptr,
-                       IsDirectory(pair.after) ? pair.after->directory() : nullptr));
-    stack.push_back({path + "/", std::move(below)});
+    if (directory_before == nullptr && directory_after == nullptr) continue;
+    HELIOS_TRY_ASSIGN(std::vector<Pair> below,
+                      DifferingItems(source, directory_before, directory_after));
+    stack.push_back({std::move(path) + "/", std::move(below)});
   }
   return changes;
 }

@@ -1,5 +1,6 @@
 #include "vst/vst_directory.h"
 
+#include "object/batch_hash.h"
 #include "object/chunker.h"
 #include "object/hash.h"
 #include "object/manifest.h"
@@ -15,10 +16,22 @@ const Ref<Page>& EmptyPage() {
   return page;
 }
 
+// What `item` is the content of, if that was written and is to be hashed.
+const Bytes* WrittenContent(const std::optional<VstItem>& item) {
+  if (!item || !IsFile(item->kind) || !item->node) return nullptr;
+  return static_cast<const VstContent&>(*item->node).bytes().get();
+}
+
+// The directory that `item` is, if it has edits.
+const VstDirectory* DirtyDirectory(const std::optional<VstItem>& item) {
+  const VstDirectory* directory = item ? item->directory() : nullptr;
+  return directory != nullptr && directory->IsDirty() ? directory : nullptr;
+}
+
 // The ids of content that was written, without storing it.
-Result<void> HashContent(ByteView content, TreeEntry* entry) {
+Result<void> SetContent(ByteView content, const BlobId& id, TreeEntry* entry) {
   entry->size = content.size();
-  entry->id = HashBlob(content).digest;
+  entry->id = id.digest;
   if (!entry->HasManifest()) return {};
   ManifestBuilder manifest([](const ObjectKey&, ByteView) { return Result<void>(); });
   while (!content.empty()) {
@@ -30,9 +43,9 @@ Result<void> HashContent(ByteView content, TreeEntry* entry) {
   return {};
 }
 
-// `directory`: what became of a directory.
+// `directory`: what became of a directory. `content`, `id`: what was written.
 Result<NewItem> Encode(const std::string& name, const VstItem& item,
-                       const Ref<VstDirectory>& directory) {
+                       const Ref<VstDirectory>& directory, const Bytes* content, const BlobId& id) {
   TreeEntry entry;
   entry.kind = item.kind;
   entry.name = name;
@@ -43,8 +56,8 @@ Result<NewItem> Encode(const std::string& name, const VstItem& item,
     entry.id = directory->id().digest;
     entry.below = directory->totals();
     made.node = directory;
-  } else if (IsFile(item.kind) && item.node) {
-    HELIOS_TRY(HashContent(*static_cast<const VstContent&>(*item.node).bytes(), &entry));
+  } else if (content != nullptr) {
+    HELIOS_TRY(SetContent(*content, id, &entry));
   } else {
     entry.size = item.size;
     entry.id = item.id;
@@ -78,11 +91,23 @@ VstItem ItemOf(const Page& page, size_t index) {
   return item;
 }
 
-VstDirectory::VstDirectory() : id_(EmptyPage()->id()) { top_.Fill(EmptyPage()); }
+VstDirectory* VstPlace::directory() const {
+  if (!IsDirectory()) return nullptr;
+  return edit_ != nullptr ? edit_->directory() : DirectoryOf(*leaf_, index_);
+}
+
+VstItem VstPlace::item() const { return edit_ != nullptr ? *edit_ : ItemOf(*leaf_, index_); }
+
+const VstContent* VstPlace::content() const {
+  if (!IsFile(kind())) return nullptr;
+  return static_cast<const VstContent*>(edit_ != nullptr ? edit_->node.get() : leaf_->Node(index_));
+}
+
+VstDirectory::VstDirectory() : id_(EmptyPage()->id()) { top_.Init(EmptyPage().get()); }
 
 Ref<VstDirectory> VstDirectory::Copy() const {
   Ref<VstDirectory> copy(new VstDirectory(id_, totals_));
-  if (Page* top = top_.get()) copy->top_.Fill(top);
+  copy->top_.Init(top_.get());
   copy->edits = edits;
   return copy;
 }
@@ -96,38 +121,18 @@ Result<Page*> VstDirectory::Top(const PageSource& source) const {
   return top_.Fill(page);
 }
 
-Result<std::optional<VstItem>> VstDirectory::Find(const PageSource& source,
-                                                  std::string_view name) const {
+Result<VstPlace> VstDirectory::Find(const PageSource& source, std::string_view name) const {
   if (!edits.empty()) {
-    if (const auto edit = edits.find(name); edit != edits.end()) return edit->second;
+    if (const auto edit = edits.find(name); edit != edits.end()) return VstPlace(&edit->second);
   }
-  HELIOS_TRY_ASSIGN(const Place place, FindInPages(source, name));
-  if (place.leaf == nullptr) return std::optional<VstItem>();
-  return std::optional<VstItem>(ItemOf(*place.leaf, place.index));
-}
-
-Result<VstDirectory*> VstDirectory::FindDirectory(const PageSource& source,
-                                                  std::string_view name) const {
-  if (!edits.empty()) {
-    if (const auto edit = edits.find(name); edit != edits.end()) {
-      return edit->second ? edit->second->directory() : nullptr;
-    }
-  }
-  HELIOS_TRY_ASSIGN(const Place place, FindInPages(source, name));
-  const bool is_directory =
-      place.leaf != nullptr && place.leaf->Item(place.index).kind == EntryKind::kDirectory;
-  return is_directory ? DirectoryOf(*place.leaf, place.index) : nullptr;
-}
-
-Result<VstDirectory::Place> VstDirectory::FindInPages(const PageSource& source,
-                                                      std::string_view name) const {
   HELIOS_TRY_ASSIGN(const Page* page, Top(source));
-  while (true) {
+  while (page->level() > 0) {
     const size_t index = page->LowerBound(name);
-    if (index == page->size()) return Place();
-    if (page->level() == 0) return page->Name(index) == name ? Place{page, index} : Place();
+    if (index == page->size()) return VstPlace();
     HELIOS_TRY_ASSIGN(page, source.Child(*page, index));
   }
+  const size_t index = page->Find(name);
+  return index == page->size() ? VstPlace() : VstPlace(page, index);
 }
 
 Result<void> VstDirectory::ForEach(const PageSource& source, const Visitor& visitor) const {
@@ -165,35 +170,45 @@ Result<Ref<VstDirectory>> Seal(const PageSource& source, const Ref<VstDirectory>
   // Dirty directories, each before those in it: as deep as the tree is, so not by recursion.
   struct Dirty {
     const VstDirectory* directory;
-    size_t parent;
-    const std::string* name;
-    std::map<std::string_view, Ref<VstDirectory>> sealed;  // of the dirty ones in it
+    // Where what is in it begins: in this list, and in that of the contents.
+    size_t directories_begin = 0;
+    size_t contents_begin = 0;
+    Ref<VstDirectory> sealed = {};
   };
   std::vector<Dirty> parents_first;
-  parents_first.push_back({root.get(), 0, nullptr, {}});
+  parents_first.push_back({root.get()});
+  std::vector<ByteView> contents;  // of all of them, to be hashed at once
   for (size_t i = 0; i < parents_first.size(); ++i) {
+    parents_first[i].directories_begin = parents_first.size();
+    parents_first[i].contents_begin = contents.size();
     for (const auto& [name, item] : parents_first[i].directory->edits) {
-      const VstDirectory* below = item ? item->directory() : nullptr;
-      if (below != nullptr && below->IsDirty()) parents_first.push_back({below, i, &name, {}});
+      if (const VstDirectory* below = DirtyDirectory(item)) parents_first.push_back({below});
+      if (const Bytes* content = WrittenContent(item)) contents.emplace_back(*content);
     }
   }
-  for (size_t i = parents_first.size();; --i) {
+  const std::vector<BlobId> ids = HashBlobs(contents);
+  for (size_t i = parents_first.size(); i > 0; --i) {
     Dirty& dirty = parents_first[i - 1];
+    size_t next_directory = dirty.directories_begin;
+    size_t next_content = dirty.contents_begin;
     std::vector<PageEdit> edits;
     edits.reserve(dirty.directory->edits.size());
     for (const auto& [name, item] : dirty.directory->edits) {
       PageEdit& edit = edits.emplace_back(PageEdit{name, std::nullopt});
       if (!item) continue;
       Ref<VstDirectory> directory(item->directory());
-      if (const auto it = dirty.sealed.find(name); it != dirty.sealed.end()) directory = it->second;
-      HELIOS_TRY_ASSIGN(edit.item, Encode(name, *item, directory));
+      if (DirtyDirectory(item) != nullptr) {
+        directory = std::move(parents_first[next_directory++].sealed);
+      }
+      const Bytes* content = WrittenContent(item);
+      const BlobId id = content == nullptr ? BlobId() : ids[next_content++];
+      HELIOS_TRY_ASSIGN(edit.item, Encode(name, *item, directory, content, id));
     }
     HELIOS_TRY_ASSIGN(Page * top, dirty.directory->Top(source));
     HELIOS_TRY_ASSIGN(const Ref<Page> page, EditPages(source, top, std::move(edits)));
-    const Ref<VstDirectory> sealed(new VstDirectory(page));
-    if (i == 1) return sealed;
-    parents_first[dirty.parent].sealed.emplace(*dirty.name, sealed);
+    dirty.sealed = new VstDirectory(page);
   }
+  return std::move(parents_first[0].sealed);
 }
 
 }  // namespace helios

@@ -23,8 +23,33 @@ struct VstItem {
   ManifestId manifest;
   std::string target;  // symlink
 
-  static VstItem OfDirectory(const Ref<VstDirectory>& directory);
+  static VstItem OfDirectory(Ref<VstDirectory> directory);
   VstDirectory* directory() const;
+};
+
+// Where the item of a name is, if it is there: looked at without taking it out. It lives as long as
+// its directory stays as it is.
+class VstPlace {
+ public:
+  VstPlace() = default;  // of nothing
+  explicit VstPlace(const std::optional<VstItem>* edit) : edit_(*edit ? &**edit : nullptr) {}
+  VstPlace(const Page* leaf, size_t index) : leaf_(leaf), index_(index) {}
+
+  explicit operator bool() const { return edit_ != nullptr || leaf_ != nullptr; }
+  // The rest only if there is an item.
+  EntryKind kind() const { return edit_ != nullptr ? edit_->kind : leaf_->Kind(index_); }
+  bool IsDirectory() const { return kind() == EntryKind::kDirectory; }
+  // The directory, or null for everything else.
+  VstDirectory* directory() const;
+  // A copy of the item. A directory gets its node here.
+  VstItem item() const;
+  // The content of a file that is in memory, or null.
+  const VstContent* content() const;
+
+ private:
+  const VstItem* edit_ = nullptr;
+  const Page* leaf_ = nullptr;
+  size_t index_ = 0;
 };
 
 // Shared by all states that hold it: changed only while it is unique. It is clean if it has no
@@ -39,7 +64,7 @@ class VstDirectory : public VstNode {
   // In a store, not loaded yet.
   VstDirectory(const TreeId& id, const TreeTotals& totals) : id_(id), totals_(totals) {}
   explicit VstDirectory(const Ref<Page>& top) : id_(top->id()), totals_(top->totals()) {
-    top_.Fill(top);
+    top_.Init(top.get());
   }
   // The same pages and edits, for someone who will change it.
   Ref<VstDirectory> Copy() const;
@@ -52,11 +77,8 @@ class VstDirectory : public VstNode {
   // The top page if it is in memory.
   Page* LoadedTop() const { return top_.get(); }
 
-  // The directory of that name, or null if there is none or something else. It lives as long as
-  // this one stays as it is.
-  Result<VstDirectory*> FindDirectory(const PageSource& source, std::string_view name) const;
   // What the name stands for now, edits included. Thread-safe while nobody changes it.
-  Result<std::optional<VstItem>> Find(const PageSource& source, std::string_view name) const;
+  Result<VstPlace> Find(const PageSource& source, std::string_view name) const;
   using Visitor = std::function<Result<void>(const std::string& name, const VstItem& item)>;
   // Visits everything in order of the names, edits included.
   Result<void> ForEach(const PageSource& source, const Visitor& visitor) const;
@@ -64,22 +86,15 @@ class VstDirectory : public VstNode {
   Edits edits;
 
  private:
-  // The leaf and the place in it of a name in the pages; a null leaf if it is not there.
-  struct Place {
-    const Page* leaf = nullptr;
-    size_t index = 0;
-  };
-  Result<Place> FindInPages(const PageSource& source, std::string_view name) const;
-
+  mutable RefSlot<Page> top_;  // beside the edits: a look-up needs both
   TreeId id_;
   TreeTotals totals_;
-  mutable RefSlot<Page> top_;
 };
 
-inline VstItem VstItem::OfDirectory(const Ref<VstDirectory>& directory) {
+inline VstItem VstItem::OfDirectory(Ref<VstDirectory> directory) {
   VstItem item;
   item.kind = EntryKind::kDirectory;
-  item.node = directory;
+  item.node = std::move(directory);
   return item;
 }
 

@@ -1,8 +1,10 @@
 #include "helios/vst.h"
 
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include <map>
+#include <optional>
 #include <random>
 #include <thread>
 
@@ -293,6 +295,20 @@ TEST(VstTest, RandomHistoriesInLargeFoldersAreAsTheModel) {
   RunHistory(7, 6000, names, nullptr);
   Stack stack(100'000);
   RunHistory(8, 6000, names, stack.store.get());
+}
+
+// Names that begin alike, that are the beginning of others, and bytes from both ends: what a search
+// by the first bytes of names could take for one another.
+TEST(VstTest, RandomHistoriesWithNamesThatLookAlikeAreAsTheModel) {
+  std::vector<std::string> names{"\x01", "\xff", "\xff\xff", "a", "common", "commonplace"};
+  for (int i = 0; i < 40; ++i) {
+    names.push_back("common" + std::string(static_cast<size_t>(i % 7), 'x') + std::to_string(i));
+    names.push_back("common" + std::string(5, static_cast<char>(1 + 6 * i)));
+  }
+  MemoryStore store;
+  RunHistory(9, 3000, names, &store);
+  names.erase(names.begin(), names.begin() + 4);  // all that is left begins alike
+  RunHistory(10, 3000, names, &store);
 }
 
 TEST(VstTest, AnEmptyWorkingSetHasTheIdOfTheEmptyTree) {
@@ -640,6 +656,23 @@ TEST(VstTest, DiffAppliedToTheFirstGivesTheSecond) {
   }
 }
 
+// Lengths change, so that versions of a page differ in more than the bytes of an item.
+TEST(VstTest, DiffOfVersionsFindsChangedLengths) {
+  for (const size_t size : {size_t{1}, size_t{300}}) {
+    Vst before;
+    for (int i = 0; i < 2000; ++i) ASSERT_TRUE(before.Write(P("f" + std::to_string(i)), "x"));
+    ASSERT_TRUE(before.Commit());
+    Vst after = before.Fork();
+    for (int i = 0; i < 2000; i += 100) {
+      ASSERT_TRUE(after.Write(P("f" + std::to_string(i)), Bytes(size, 'y')));
+    }
+    EXPECT_EQ(Vst::Diff(before, after)->size(), 20u);
+    ASSERT_TRUE(after.Write(P("f100"), "x"));
+    EXPECT_EQ(Vst::Diff(before, after)->size(), 19u);
+    EXPECT_EQ(Vst::Diff(after, after)->size(), 0u);
+  }
+}
+
 TEST(VstTest, DiffOfLargeFoldersFindsJustWhatChanged) {
   Vst before;
   for (int i = 0; i < 20'000; ++i) ASSERT_TRUE(before.Write(P("f" + std::to_string(i)), "x"));
@@ -651,6 +684,54 @@ TEST(VstTest, DiffOfLargeFoldersFindsJustWhatChanged) {
   ASSERT_TRUE(after.Remove(P("f777")));
   const auto changes = Vst::Diff(before, after).value();
   EXPECT_EQ(changes.size(), 21u);
+}
+
+// What the heap holds, in bytes; none where the heap does not say (sanitizers have their own).
+std::optional<size_t> HeapBytes() {
+  const size_t bytes = mallinfo2().uordblks;
+  return bytes == 0 ? std::nullopt : std::optional(bytes);
+}
+
+TEST(VstTest, MemoryIsFlatOverManyCommits) {
+  if (!HeapBytes()) GTEST_SKIP() << "the heap does not say what it holds";
+  Vst vst;
+  for (int i = 0; i < 500; ++i) {
+    const std::string name = "f" + std::to_string(i);
+    ASSERT_TRUE(vst.Write(P(i % 2 == 0 ? name : "folder/" + name), "before"));
+  }
+  const Vst before = vst.Fork();
+  const auto commit = [&vst](int round) {
+    const std::string name = "f" + std::to_string(round % 500);
+    ASSERT_TRUE(vst.Write(P(round % 2 == 0 ? name : "folder/" + name), std::to_string(round)));
+    ASSERT_TRUE(vst.Commit());
+    const Vst discarded = vst.Fork();
+  };
+  for (int round = 0; round < 1000; ++round) commit(round);
+  const size_t heap_before = *HeapBytes();
+  for (int round = 0; round < 100'000; ++round) commit(round);
+  EXPECT_LT(*HeapBytes(), heap_before + (size_t{64} << 10));
+}
+
+TEST(VstTest, MetadataOfAHundredThousandFilesFitsInTwelveMegabytes) {
+  if (!HeapBytes()) GTEST_SKIP() << "the heap does not say what it holds";
+  MemoryStore store;
+  SnapshotId id;
+  {
+    Model model;
+    for (int i = 0; i < 100'000; ++i) {
+      ASSERT_TRUE(model.Put("folder" + std::to_string(i / 20) + "/file" + std::to_string(i),
+                            {VstEntry::Kind::kFile, ""}));
+    }
+    id = model.Store(&store);
+  }
+  const size_t heap_before = *HeapBytes();
+  Vst vst(&store);
+  ASSERT_TRUE(vst.Restore(id));
+  size_t files = 0;
+  const std::vector<VstEntry> folders = vst.List(P("")).value();
+  for (const VstEntry& folder : folders) files += vst.List(P(folder.name))->size();
+  EXPECT_EQ(files, 100'000u);
+  EXPECT_LT(*HeapBytes() - heap_before, size_t{12'000'000});
 }
 
 // Readers, forks and commits of states that share their nodes, all at once.
