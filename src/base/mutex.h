@@ -2,6 +2,7 @@
 #ifndef HELIOS_BASE_MUTEX_H_
 #define HELIOS_BASE_MUTEX_H_
 
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 
@@ -43,6 +44,11 @@ class HELIOS_THREAD_ATTRIBUTE(scoped_lockable) MutexLock {
 class CondVar {
  public:
   void Wait(Mutex& mutex) HELIOS_REQUIRES(mutex) { condition_.wait(mutex); }
+  // The same, but no longer than until `deadline`. False if that has passed.
+  bool WaitUntil(Mutex& mutex, std::chrono::steady_clock::time_point deadline)
+      HELIOS_REQUIRES(mutex) {
+    return condition_.wait_until(mutex, deadline) == std::cv_status::no_timeout;
+  }
   void NotifyOne() { condition_.notify_one(); }
   void NotifyAll() { condition_.notify_all(); }
 

@@ -7,6 +7,8 @@ namespace {
 
 // A merge costs two syncs and as much writing as these packs together.
 constexpr int kPacksPerMaintenance = 16;
+// A leader waits at most this part of what the last group took.
+constexpr int kWaitPart = 4;
 
 }  // namespace
 
@@ -25,10 +27,19 @@ Result<void> GroupCommit::Commit(DurableCommit* commit) {
 std::vector<GroupCommit::Waiting*> GroupCommit::WaitOrLead(Waiting* own) {
   MutexLock lock(mutex_);
   waiting_.push_back(own);
-  while (is_led_ && !own->is_done) changed_.Wait(mutex_);
+  arrived_.NotifyOne();
+  while (is_led_ && !own->is_done) done_.Wait(mutex_);
   if (own->is_done) return {};
   is_led_ = true;
+  WaitForThoseOfTheLastGroup();
+  group_start_ = std::chrono::steady_clock::now();
   return std::exchange(waiting_, {});
+}
+
+void GroupCommit::WaitForThoseOfTheLastGroup() {
+  const auto deadline = std::chrono::steady_clock::now() + last_group_time_ / kWaitPart;
+  while (waiting_.size() < last_group_size_ && arrived_.WaitUntil(mutex_, deadline)) {
+  }
 }
 
 void GroupCommit::FinishGroup(std::span<Waiting* const> group, const Result<void>& outcome,
@@ -38,9 +49,11 @@ void GroupCommit::FinishGroup(std::span<Waiting* const> group, const Result<void
     if (!outcome) waiting->outcome = outcome.error();
     waiting->is_done = true;
   }
+  last_group_size_ = group.size();
+  last_group_time_ = std::chrono::steady_clock::now() - group_start_;
   if (has_written) ++packs_since_maintenance_;
   is_led_ = false;
-  changed_.NotifyAll();
+  done_.NotifyAll();
 }
 
 bool GroupCommit::TakeMaintenanceDue() {

@@ -3,6 +3,7 @@
 #ifndef HELIOS_ENGINE_GROUP_COMMIT_H_
 #define HELIOS_ENGINE_GROUP_COMMIT_H_
 
+#include <chrono>
 #include <optional>
 #include <span>
 #include <unordered_map>
@@ -26,8 +27,10 @@ struct DurableCommit {
   WriteCounts written;
 };
 
-// Thread-safe. Whoever finds nobody at work does the work for all that wait; the others wait until
-// it is done. One alone waits for nobody.
+// Thread-safe. Whoever finds nobody at work leads: it does the work of all that wait, and they wait
+// until it is done. One alone waits for nobody. Where the last group had several members, they are
+// about to come again, and a leader that did not wait for them would lead a group of one, then one
+// of all others, and so on: so it waits until as many are there, but not long beside the syncs.
 //
 // Order: objects of all, visible and synced; then all operations, by one write and one sync.
 class GroupCommit {
@@ -53,9 +56,9 @@ class GroupCommit {
   };
   using Group = std::vector<DurableCommit*>;
 
-  // Waits until the commit is done, or its thread has to do the work for all that wait by now, who
-  // are returned.
+  // Waits until the commit is done, or its thread leads the group that is returned.
   std::vector<Waiting*> WaitOrLead(Waiting* own) HELIOS_EXCLUDES(mutex_);
+  void WaitForThoseOfTheLastGroup() HELIOS_REQUIRES(mutex_);
   void FinishGroup(std::span<Waiting* const> group, const Result<void>& outcome, bool has_written)
       HELIOS_EXCLUDES(mutex_);
 
@@ -72,9 +75,13 @@ class GroupCommit {
   LogTail tail_;  // of the one who leads; handed on under mutex_
 
   Mutex mutex_;
-  CondVar changed_;
+  CondVar arrived_;  // one more waits: for the leader
+  CondVar done_;     // a group is: for those that wait
   bool is_led_ HELIOS_GUARDED_BY(mutex_) = false;
   std::vector<Waiting*> waiting_ HELIOS_GUARDED_BY(mutex_);
+  size_t last_group_size_ HELIOS_GUARDED_BY(mutex_) = 0;
+  std::chrono::steady_clock::time_point group_start_ HELIOS_GUARDED_BY(mutex_);
+  std::chrono::steady_clock::duration last_group_time_ HELIOS_GUARDED_BY(mutex_){};
   int packs_since_maintenance_ HELIOS_GUARDED_BY(mutex_) = 0;
 };
 

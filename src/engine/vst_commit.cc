@@ -60,6 +60,15 @@ Result<VstCommitReport> BeginReport(Vst& vst, const VstCommitRequest& request) {
   return report;
 }
 
+// Tells who is stale already before much is written; whoever is not may still come too late.
+Result<void> CheckBranch(const OperationLog& log, const std::string& branch,
+                         const std::optional<RecordId>& base) {
+  if (branch.empty()) return {};
+  HELIOS_TRY_ASSIGN(const std::optional<RecordId> head, HeadOfBranch(log, branch));
+  if (head && head != base) return Stale(branch);
+  return {};
+}
+
 uint64_t BytesOf(std::span<const BorrowedObject> objects) {
   uint64_t bytes = 0;
   for (const BorrowedObject& object : objects) bytes += object.bytes.size();
@@ -147,6 +156,7 @@ Result<VstCommitReport> Engine::State::CommitVst(Vst& vst, const VstCommitReques
     record = EncodeRecord(MakeRecord(request, vst, report.snapshot));
     report.record = {HashObject(ObjectKind::kRecord, record)};
     if (BytesOf(collected.objects) > kSharedBytesMax) {
+      HELIOS_TRY(CheckBranch(log, request.branch, commit.base));
       HELIOS_TRY_ASSIGN(commit.written,
                         WriteAlone([this] { return Store(); }, threads, collected.objects));
       collected.objects.clear();

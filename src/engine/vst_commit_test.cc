@@ -419,6 +419,16 @@ TEST_F(VstCommitTest, StaleLoserKeepsItsFork) {
   EXPECT_EQ(ReadAll(OpenVst("kept")), (Files{{"f", "base"}, {"loser", "l"}}));
 }
 
+TEST_F(VstCommitTest, StaleLargeCommitWritesNothing) {
+  Vst first = New();
+  Commit(first, "main");
+  Vst second = New();
+  Write(second, "large", RandomBytes(6 << 20, 1));
+  const int puts = watch_.puts;
+  EXPECT_TRUE(Fails(TryCommit(second, "main"), ErrorCode::kStale, "\"main\""));
+  EXPECT_EQ(watch_.puts, puts);
+}
+
 TEST_F(VstCommitTest, NewWorkingSetDoesNotOverwriteABranch) {
   Vst first = New();
   Commit(first, "main");
