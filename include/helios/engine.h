@@ -240,9 +240,11 @@ class Engine {
   // An empty working set over this store. The engine must outlive it and its forks.
   Result<Vst> NewVst();
 
-  // A working set in the state of a snapshot: its root is loaded, everything else on first use.
-  // `workspace`: what "@" refers to. Errors: kNotFound, kAmbiguous.
-  Result<Vst> OpenVst(const std::string& id, const Workspace& workspace = {});
+  // A working set in the state of a snapshot: as Vst::Restore, lazily unless `mode` or else
+  // EngineOptions::restore_mode says otherwise. `workspace`: what "@" refers to. Errors: kNotFound,
+  // kAmbiguous.
+  Result<Vst> OpenVst(const std::string& id, const Workspace& workspace = {},
+                      std::optional<RestoreMode> mode = std::nullopt);
 
   // Commits a working set of this engine durably: on return, all that it holds is in the store and
   // survives a power cut, and its forks know of what they share with it. Exactly the objects that

@@ -109,12 +109,14 @@ Result<Vst> Engine::NewVst() {
   return Vst(store);
 }
 
-Result<Vst> Engine::OpenVst(const std::string& id, const Workspace& workspace) {
+Result<Vst> Engine::OpenVst(const std::string& id, const Workspace& workspace,
+                            std::optional<RestoreMode> mode) {
   State& state = *state_;
   HELIOS_TRY_ASSIGN(const FileLock lock, state.LockShared());
   HELIOS_TRY_ASSIGN(const ResolvedRecord source, state.Resolve(id, state.KeyOf(workspace)));
   HELIOS_TRY_ASSIGN(Vst vst, NewVst());
-  HELIOS_TRY(vst.Restore(source.record.snapshot));
+  HELIOS_TRY(vst.Restore(source.record.snapshot,
+                         mode.value_or(state.options.restore_mode.value_or(RestoreMode::kLazy))));
   VstAccess::SetBase(vst, {source.id, source.record.snapshot});
   return vst;
 }
