@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "engine/engine_state.h"
+#include "history/branches.h"
 
 namespace helios {
 namespace {
@@ -168,9 +169,13 @@ HealthCheck CheckOperationLog(const OperationLog& log, const std::string& path) 
   return Wrong("operation_log", read.error(), kAdviceCopy);
 }
 
-HealthCheck CheckRefs(const RefStore& refs, ObjectStore* store) {
-  const Result<std::vector<Ref>> list = refs.List();
+HealthCheck CheckRefs(const RefStore& refs, const OperationLog& log, ObjectStore* store) {
+  Result<std::vector<Ref>> list = refs.List();
   if (!list) return Wrong("refs", list.error(), kAdviceRefs);
+  // A log that cannot be read has a check of its own.
+  if (const Result<std::vector<Ref>> branches = ListBranches(log)) {
+    list->insert(list->end(), branches->begin(), branches->end());
+  }
   std::vector<ObjectKey> records;
   for (const Ref& ref : *list) records.emplace_back(ref.record);
   if (store == nullptr) return Well("refs", Plural(list->size(), "ref"));
@@ -182,7 +187,7 @@ HealthCheck CheckRefs(const RefStore& refs, ObjectStore* store) {
                  Error(ErrorCode::kMissingObject, "ref \"" + (*list)[i].name + "\" points to " +
                                                       records[i].ToString() +
                                                       ", which the store does not hold"),
-                 kAdviceRefs);
+                 (*list)[i].name.starts_with(kHeadsPrefix) ? kAdvicePacks : kAdviceRefs);
   }
   return Well("refs", Plural(list->size(), "ref"));
 }
@@ -255,7 +260,7 @@ Result<HealthReport> Engine::CheckHealth(const EngineOptions& options, const Wor
   ObjectStore* const store = opened ? *opened : nullptr;
   add(opened ? CheckObjects(store) : Wrong("objects", opened.error(), kAdvicePacks));
   add(CheckOperationLog(state.log, state.paths.OperationLog()));
-  add(CheckRefs(state.refs, store));
+  add(CheckRefs(state.refs, state.log, store));
   add(CheckLeftovers(state.paths, backend_folder));
   const Result<OpenWorkspace> folder = state.OpenWorkspaceRoot(workspace, false);
   if (!folder) {

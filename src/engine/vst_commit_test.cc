@@ -627,6 +627,30 @@ TEST_F(VstCommitTest, CommitOfAWorkspaceIsOpenedAndDiffed) {
   EXPECT_EQ(ReadAll(*at), (Files{{"f", "disk"}}));
 }
 
+TEST_F(VstCommitTest, DoctorCountsBranchesAndMissesTheirRecords) {
+  Vst vst = New();
+  Write(vst, "f", "1");
+  Commit(vst, "main");
+  const auto refs = [&] {
+    EngineOptions options;
+    options.store = folder_ / "store";
+    options.backends = {PackBackend()};
+    const Result<HealthReport> report = Engine::CheckHealth(options, Work());
+    EXPECT_TRUE(Ok(report));
+    for (const HealthCheck& check : report->checks) {
+      if (check.name == "refs") return check;
+    }
+    return HealthCheck();
+  };
+  EXPECT_TRUE(refs().ok);
+  EXPECT_EQ(refs().message, "1 ref");
+  for (const std::string& pack : test::PacksIn(folder_ / "store/pack")) {
+    fs::remove(folder_ / ("store/pack/" + pack));
+  }
+  EXPECT_FALSE(refs().ok);
+  EXPECT_NE(refs().message.find("heads/main"), std::string::npos) << refs().message;
+}
+
 // ---- Figures ----
 
 TEST_F(VstCommitTest, IsCountedAtTheLatestWhenTheEngineIsClosed) {

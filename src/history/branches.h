@@ -1,5 +1,5 @@
 // The branches of a store: names that durable commits of working sets in memory advance. A branch
-// is a line of the operation log, as a workspace is. docs/decisions/0012.
+// is a line of the operation log, as a workspace is. docs/decisions/0013.
 #ifndef HELIOS_HISTORY_BRANCHES_H_
 #define HELIOS_HISTORY_BRANCHES_H_
 

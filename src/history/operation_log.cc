@@ -245,7 +245,8 @@ Result<std::optional<Operation>> OperationLog::LatestIn(int fd, const std::strin
     if (latest) start = checkpoint_end;
   }
   HELIOS_TRY_ASSIGN(const Scanned scanned, Scan(fd, start, [&](const Operation& operation) {
-                      if (operation.workspace == workspace) latest = operation;
+                      const bool is_own = operation.workspace == workspace && !workspace.empty();
+                      if (is_own) latest = operation;
                     }));
   if (end != nullptr) *end = scanned.end;
   return latest;
@@ -304,7 +305,8 @@ Result<void> OperationLog::WriteEntries(int fd, std::span<const Bytes> entries,
                                         uint64_t end) const {
   const auto write = [&]() -> Result<void> {
     // Cuts off what a writer that died left of its entry; nobody was told that it was there.
-    if (::ftruncate(fd, static_cast<off_t>(end)) != 0) {
+    const bool is_torn = ::lseek(fd, 0, SEEK_END) != static_cast<off_t>(end);
+    if (is_torn && ::ftruncate(fd, static_cast<off_t>(end)) != 0) {
       return Error::FromErrno(errno, "append to", path_);
     }
     uint64_t at = end;

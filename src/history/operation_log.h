@@ -78,8 +78,8 @@ class OperationLog {
   OperationLog(std::string path, std::string workspaces)
       : path_(std::move(path)), workspaces_(std::move(workspaces)) {}
 
-  // The workspace's last operation; nullopt if it has none. Reads only what is new since that
-  // workspace's last checkpoint. Errors: kCorrupt if the log is damaged.
+  // The last operation of a workspace or branch, by its key; nullopt if it has none. Reads only
+  // what is new since that workspace's last checkpoint. Errors: kCorrupt if the log is damaged.
   Result<std::optional<Operation>> Latest(const std::string& workspace) const;
 
   // Appends `operation` if its line still stands at operation.replaced, and returns true once

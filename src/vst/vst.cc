@@ -151,8 +151,8 @@ void Put(Ref<VstDirectory>* root, const Way& way, const TreePath& path,
 }  // namespace
 
 Vst::Vst(ObjectStore* store)
-    : state_(new State{
-          PageSource(store), Ref<VstDirectory>(new VstDirectory()), std::nullopt, nullptr}) {}
+    : state_(new State{PageSource(store), Ref<VstDirectory>(new VstDirectory()), std::nullopt,
+                       nullptr}) {}
 Vst::Vst(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Vst::~Vst() = default;
 Vst::Vst(Vst&&) noexcept = default;
