@@ -245,7 +245,8 @@ Result<std::optional<Operation>> OperationLog::LatestIn(int fd, const std::strin
     if (latest) start = checkpoint_end;
   }
   HELIOS_TRY_ASSIGN(const Scanned scanned, Scan(fd, start, [&](const Operation& operation) {
-                      if (operation.workspace == workspace) latest = operation;
+                      const bool moves = !workspace.empty() && operation.workspace == workspace;
+                      if (moves) latest = operation;
                     }));
   if (end != nullptr) *end = scanned.end;
   return latest;

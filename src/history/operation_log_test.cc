@@ -162,7 +162,7 @@ TEST_F(OperationLogTest, EntriesHaveTheBytesOfTheFormat) {
 
 // Whoever wrote it knew more than this build: nothing is cut off, and nothing guessed.
 TEST_F(OperationLogTest, KindsThatNobodyKnowsAreUnsupported) {
-  for (const int kind : {0, 4, 255}) {
+  for (const int kind : {0, 5, 255}) {
     Operation operation = MakeOperation("a", "1", std::nullopt);
     operation.kind = static_cast<OperationKind>(kind);
     WriteWholeFile(path_, "");
