@@ -49,13 +49,17 @@ class Engine::State {
   Result<FileLock> TakeTurn(const OpenWorkspace& workspace) const;
 
   Result<ResolvedRecord> Resolve(const std::string& id, const std::string& workspace_key);
+  // Whether a record that the log names can be found: a look-up, nothing is read.
+  Result<bool> HasRecord(const RecordId& record);
+
 
   // Scans with the workspace's stat index. `index` must outlive the result.
   Result<std::unique_ptr<ScanResult>> Scan(const OpenWorkspace& workspace, const Workspace& request,
                                            const std::optional<StatIndex>& index, ObjectSink sink);
   std::string IndexPath(const OpenWorkspace& workspace) const;
-  std::optional<StatIndex> LoadIndex(const OpenWorkspace& workspace,
-                                     const Workspace& request) const;
+  // nullopt too if the store has lost something that the index relies on: then every file is read,
+  // and a commit stores what is missing anew.
+  std::optional<StatIndex> LoadIndex(const OpenWorkspace& workspace, const Workspace& request);
   // Best effort: the index is a cache.
   void SaveIndex(const OpenWorkspace& workspace, const Workspace& request,
                  const std::optional<StatIndex>& old, ScanResult* scan) const;
@@ -93,6 +97,8 @@ class Engine::State {
  private:
   IndexHeader ExpectedIndex(const OpenWorkspace& workspace, const Workspace& request) const;
   // RestoreLazily, but for what is counted.
+  // Whether the store still has what the index was written upon, as far as look-ups tell.
+  bool IsBacked(const StatIndex& index);
   Result<RestoreReport> MoveLazily(const RestoreRequest& request);
 
   Mutex mutex_;
