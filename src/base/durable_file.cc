@@ -22,6 +22,36 @@ namespace {
 
 // A temporary file that nobody has locked for so long belongs to a process that died.
 constexpr time_t kAbandonedSeconds = 600;
+constexpr size_t kRandomNameBytes = 16;
+
+bool IsRefusal(int os_error) {
+  return os_error == EACCES || os_error == EPERM || os_error == EROFS;
+}
+
+// "process 123, helios; " for the one that holds a flock on the open file; empty where the system
+// does not tell: the holder may be in another container.
+std::string HolderOf(int fd) {
+  struct stat status;
+  if (::fstat(fd, &status) != 0) return "";
+  std::ifstream locks("/proc/locks");
+  for (std::string line; std::getline(locks, line);) {
+    int process = 0;
+    unsigned device_major = 0;
+    unsigned device_minor = 0;
+    unsigned long long inode = 0;
+    if (std::sscanf(line.c_str(), "%*d: FLOCK %*s %*s %d %x:%x:%llu", &process, &device_major,
+                    &device_minor, &inode) != 4 ||
+        process <= 0 || inode != status.st_ino ||
+        makedev(device_major, device_minor) != status.st_dev) {
+      continue;
+    }
+    std::ifstream comm("/proc/" + std::to_string(process) + "/comm");
+    std::string name;
+    std::getline(comm, name);
+    return "process " + std::to_string(process) + (name.empty() ? "" : ", " + name) + "; ";
+  }
+  return "";
+}
 
 struct DirCloser {
   void operator()(DIR* dir) const { ::closedir(dir); }
@@ -98,8 +128,18 @@ Result<void> MakeFolder(const std::string& path) {
                ENOTDIR);
 }
 
+bool IsTemporaryName(std::string_view name) {
+  for (const std::string_view prefix : {kNewStorePrefix, kNewFilePrefix}) {
+    if (!name.starts_with(prefix)) continue;
+    const std::string_view digits = name.substr(prefix.size());
+    return digits.size() == 2 * kRandomNameBytes &&
+           digits.find_first_not_of("0123456789abcdef") == digits.npos;
+  }
+  return false;
+}
+
 std::string RandomName() {
-  char bytes[16];
+  char bytes[kRandomNameBytes];
   size_t filled = 0;
   while (filled < sizeof(bytes)) {
     const ssize_t n = ::getrandom(bytes + filled, sizeof(bytes) - filled, 0);

@@ -245,6 +245,20 @@ TEST_F(DurableFileTest, RandomNamesAreHexAndDiffer) {
   EXPECT_EQ(names.size(), 1000u);
 }
 
+TEST(TemporaryNameTest, IsAPrefixAndARandomName) {
+  for (const std::string_view prefix : {kNewStorePrefix, kNewFilePrefix}) {
+    const std::string name = std::string(prefix) + RandomName();
+    EXPECT_TRUE(IsTemporaryName(name));
+    EXPECT_FALSE(IsTemporaryName(name + "0"));
+    EXPECT_FALSE(IsTemporaryName(name.substr(0, name.size() - 1)));
+    EXPECT_FALSE(IsTemporaryName(name.substr(0, name.size() - 1) + "A"));
+    EXPECT_FALSE(IsTemporaryName("x" + name));
+    EXPECT_FALSE(IsTemporaryName(prefix));
+  }
+  EXPECT_FALSE(IsTemporaryName(""));
+  EXPECT_FALSE(IsTemporaryName(RandomName()));
+}
+
 // ---- Locks ----
 
 using Mode = FileLock::Mode;

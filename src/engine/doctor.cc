@@ -18,7 +18,6 @@ namespace fs = std::filesystem;
 // A commit of a little work fits into this; with less, the next one may fail.
 constexpr uint64_t kFreeBytesMin = uint64_t{16} << 20;
 constexpr std::string_view kTemporaryPrefix = ".tmp-";
-constexpr std::string_view kNewStorePrefix = ".helios-new-";
 
 constexpr char kAdviceCopy[] =
     "Copy the store before anything else is tried. Commits into another store (--store DIR) are "

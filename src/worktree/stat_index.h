@@ -39,7 +39,7 @@ struct IndexedEntry {
   uint64_t size;
   uint32_t mtime_nanoseconds;
   uint32_t ctime_nanoseconds;
-  uint32_t mode;
+  uint32_t mode;          // of what is not captured, only that it was listed as a directory
   uint32_t name_offset;   // into the section's text, NUL-terminated there
   uint8_t id[32];         // file: blob id
   uint64_t child_offset;  // directory: its section
@@ -84,7 +84,10 @@ struct IndexedSection {
   uint32_t mode;
   uint8_t trusted;
   uint8_t has_ignore_file;
-  uint8_t reserved[2];
+  // One of its entries is a store that was not captured, or bears the name of a store's marker:
+  // whether that is still so, the directory's times do not say.
+  uint8_t has_store;
+  uint8_t reserved;
   uint64_t rules_digest;  // of the ignore rules that held for its entries
   uint8_t tree[32];
   uint8_t attributes[32];
