@@ -343,8 +343,14 @@ class OperationLogDamageTest : public HeliosTest {
       ids_.push_back(Commit());
     }
     good_ = ReadFile(log_);
+    for (const std::string& name : ListFolder(store_ + "/workspaces")) {
+      checkpoint_ = store_ + "/workspaces/" + name + "/baseline";
+    }
+    good_checkpoint_ = ReadFile(checkpoint_);
   }
 
+  std::string checkpoint_;
+  std::string good_checkpoint_;
   const std::string log_ = store_ + "/operations";
   std::vector<TreeState> states_;
   Strings ids_;
@@ -352,6 +358,8 @@ class OperationLogDamageTest : public HeliosTest {
 };
 
 TEST_F(OperationLogDamageTest, ATornTailIsCutOffAndForgotten) {
+  // No checkpoint knows of an append that was cut short.
+  Remove(checkpoint_);
   const size_t entry = good_.size() / 3;
   for (size_t cut = 1; cut < entry; cut += 7) {
     WriteFile(log_, good_.substr(0, good_.size() - cut));
@@ -371,6 +379,7 @@ TEST_F(OperationLogDamageTest, WhatAnAppendLeftBehindIsNotAnOperation) {
   for (const std::string& tail :
        {std::string("\x01"), std::string(40, '\0'), RandomBytes(100, 5), good_.substr(0, 30)}) {
     WriteFile(log_, good_ + tail);
+    WriteFile(checkpoint_, good_checkpoint_);
     ExpectGives(ids_[2], states_[2]);
     EXPECT_EQ(RunWell({"diff", "@~1", "@"}).Object()["from"], ids_[1]);
     Write("file", "more" + std::to_string(tail.size()));
@@ -408,11 +417,47 @@ TEST_F(OperationLogDamageTest, AFlippedByteInTheLastOperationIsDamageToo) {
   EXPECT_TRUE(result.exit_code == 0 || result.exit_code == 12) << result;
 }
 
-TEST_F(OperationLogDamageTest, AMissingLogIsAnErrorThatNamesIt) {
+TEST_F(OperationLogDamageTest, AMissingLogIsDamageForEveryCommand) {
   Remove(log_);
-  const RunResult result = Run({"materialize", ids_[0], At("out")});
-  EXPECT_NE(result.exit_code, 0);
-  EXPECT_NE(result.ErrorMessage().find(log_), std::string::npos) << result;
+  for (const Strings& command : std::vector<Strings>{
+           {"materialize", ids_[0], At("out")}, {"commit"}, {"diff", "@", "@"}, {"stats"}}) {
+    const RunResult result = Run(command);
+    EXPECT_EQ(result.exit_code, 12) << result;
+    EXPECT_NE(result.ErrorMessage().find(log_), std::string::npos) << result;
+    EXPECT_NE(result.ErrorMessage().find("copy the store before"), std::string::npos) << result;
+  }
+  EXPECT_EQ(Run({"doctor"}).exit_code, 12);
+  EXPECT_FALSE(Exists(log_));
+}
+
+// All of it looked like an append that was cut short, and the next commit cut it off for good.
+TEST_F(OperationLogDamageTest, ALogThatLostItsTailIsDamage) {
+  const size_t entry = good_.size() / 3;
+  for (const std::string& bad :
+       {std::string(), good_.substr(0, good_.size() - 1), good_.substr(0, good_.size() - entry),
+        RandomBytes(good_.size(), 8)}) {
+    WriteFile(log_, bad);
+    for (const Strings& command : std::vector<Strings>{
+             {"commit"}, {"diff", "@", "@"}, {"materialize", ids_[2], At("out")}}) {
+      const RunResult result = Run(command);
+      EXPECT_EQ(result.exit_code, 12) << bad.size() << " " << command.front() << " " << result;
+      EXPECT_NE(result.ErrorMessage().find(checkpoint_), std::string::npos) << result;
+    }
+    EXPECT_EQ(Run({"doctor"}).exit_code, 12);
+    EXPECT_EQ(ReadFile(log_), bad);
+  }
+}
+
+TEST_F(OperationLogDamageTest, AnotherFolderCutsNothingOff) {
+  MakeFolders(At("other"));
+  const std::string bad = good_.substr(0, good_.size() - 1);
+  WriteFile(log_, bad);
+  const RunResult result = Run({"commit", "--work", At("other")});
+  EXPECT_EQ(result.exit_code, 12) << result;
+  EXPECT_EQ(ReadFile(log_), bad);
+  WriteFile(log_, good_);
+  RunWell({"commit", "--work", At("other")});
+  RunWell({"doctor"});
 }
 
 TEST_F(OperationLogDamageTest, TheCheckpointIsOnlyAShortcut) {

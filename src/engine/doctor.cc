@@ -156,15 +156,25 @@ HealthCheck CheckObjects(ObjectStore* store) {
                kAdvicePacks);
 }
 
-HealthCheck CheckOperationLog(const OperationLog& log, const std::string& path) {
+HealthCheck CheckOperationLog(const OperationLog& log) {
   uint64_t operations = 0;
   const Result<void> read = log.ForEach([&](const Operation&) { ++operations; });
-  if (read) return Well("operation_log", Plural(operations, "operation"));
-  if (read.error().os_error() == ENOENT) {
-    return Wrong("operation_log",
-                 Error(ErrorCode::kCorrupt, "operation log " + path + " is missing"), kAdviceCopy);
-  }
-  return Wrong("operation_log", read.error(), kAdviceCopy);
+  if (!read) return Wrong("operation_log", read.error(), kAdviceCopy);
+  const std::vector<Error> lost = log.CheckCheckpoints();
+  if (lost.empty()) return Well("operation_log", Plural(operations, "operation"));
+  return Wrong(
+      "operation_log",
+      Error(lost.front().code(), Plural(operations, "operation") + "; besides:" + List(lost)),
+      kAdviceCopy);
+}
+
+HealthCheck CheckStatistics(const std::string& path) {
+  const Result<Metrics> read = ReadMetricsFile(path);
+  if (read) return Well("statistics", "readable");
+  return Wrong("statistics", read.error(),
+               IsRefusal(read.error()) ? kAdviceAccess
+                                       : "Remove the file: it is counted from zero again then, and "
+                                         "nothing else is lost.");
 }
 
 HealthCheck CheckRefs(const RefStore& refs, ObjectStore* store) {
@@ -252,8 +262,9 @@ Result<HealthReport> Engine::CheckHealth(const EngineOptions& options, const Wor
   add(CheckWritable(state.paths, backend_folder));
   const Result<ObjectStore*> opened = state.Store();
   ObjectStore* const store = opened ? *opened : nullptr;
-  add(opened ? CheckObjects(store) : Wrong("objects", opened.error(), kAdvicePacks));
-  add(CheckOperationLog(state.log, state.paths.OperationLog()));
+  add(opened ? CheckObjects(store)
+             : Wrong("objects", opened.error(), AdviceOnObjects(opened.error())));
+  add(CheckOperationLog(state.log));
   add(CheckRefs(state.refs, store));
   add(CheckLeftovers(state.paths, backend_folder));
   const Result<OpenWorkspace> folder = state.OpenWorkspaceRoot(workspace, false);
