@@ -532,6 +532,10 @@ TEST_F(BadInputTest, UnreadableFilesAndFoldersAreNamedAndTheRestIsCaptured) {
     EXPECT_NE(unreadable["paths"].dump().find(name), std::string::npos) << name << unreadable;
     EXPECT_NE(result.err.find(name), std::string::npos) << name;
   }
+  for (const Json& path : unreadable["paths"]) {
+    EXPECT_EQ(path.get<std::string>().find(':'), std::string::npos) << "not the path alone";
+  }
+  EXPECT_EQ(unreadable["reasons"], Json(Strings(3, "Permission denied")));
   EXPECT_EQ(result.Object()["files"], 1);
   // Again, now with an index: still named, still exit 3.
   EXPECT_EQ(RunHelios({"commit"}, options).exit_code, 3);

@@ -98,7 +98,8 @@ int Run(Session& session, const Options& options) {
   if (report->capture.IsWhole()) return kExitSuccess;
   for (const OmissionReason reason :
        {OmissionReason::kUnreadable, OmissionReason::kBadName, OmissionReason::kTorn}) {
-    for (const std::string& path : report->capture[reason].first_paths) {
+    const Omission& omission = report->capture[reason];
+    for (size_t i = 0; i < omission.first_paths.size(); ++i) {
       output.Warn("not captured whole (" + std::string(OmissionReasonName(reason)) +
                   "): " + QuoteName(path));
     }

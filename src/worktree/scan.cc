@@ -279,12 +279,12 @@ class Scanner {
     const Result<Fd> fd =
         OpenAt(directory->fd.get(), kIgnoreFile, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
     if (!fd || !StatusOf(fd->get()).status.IsRegular()) return;
-    const Result<Bytes> text = ReadToEnd(fd->get(), kIgnoreFileBytesMax, kIgnoreFile);
+    const Result<Bytes> text = ReadToEnd(fd->get(), kIgnoreFileBytesMax, "the file");
     Result<PatternList> patterns =
         text ? PatternList::ParseIgnoreFile(*text) : Result<PatternList>(text.error());
     if (!patterns) {
-      Report(worker, OmissionReason::kUnreadable,
-             directory->Path() + "/" + kIgnoreFile + ": " + patterns.error().message(), 0);
+      workers_[worker].report.ignore_warnings.Add(
+          {PathOf(*directory, kIgnoreFile), 0, patterns.error().message()});
       return;
     }
     for (const PatternList::Warning& warning : patterns->warnings()) {
@@ -661,8 +661,7 @@ class Scanner {
 
   void Report(unsigned worker, OmissionReason reason, std::string path, int os_error) {
     if (path.empty()) path = ".";
-    if (os_error != 0) path.append(": ").append(std::strerror(os_error));
-    workers_[worker].report.Add(reason, std::move(path));
+    workers_[worker].report.Add(reason, std::move(path), std::strerror(os_error));
   }
 
   void ReportOmitted(unsigned worker, const ScannedDirectory& directory, EntryClass entry_class,
