@@ -1,5 +1,6 @@
 // Damage, wrong ids, unreadable files, full disks: a clear error, never a crash, never wrong bytes.
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -583,6 +584,91 @@ TEST_F(BadInputTest, AStoreThatCannotBeWrittenIsAnErrorThatNamesIt) {
       << "reading still works";
   SetMode(store_ + "/pack", 0700);
   EXPECT_EQ(RunHelios({"commit"}, options).exit_code, 0);
+}
+
+// The lock that readers share was opened for writing.
+TEST_F(BadInputTest, AStoreThatMayOnlyBeReadCanBeRead) {
+  Write("file", "x");
+  if (Nobody()) SetOwner(folder_.path(), *Nobody());
+  RunOptions options = Options();
+  options.uid = Nobody();
+  ASSERT_EQ(RunHelios({"commit"}, options).exit_code, 0);
+  const TreeState writable = ReadTree(store_);
+  for (const auto& [path, node] : writable) {
+    SetMode(path.empty() ? store_ : store_ + "/" + path, node.type == 'd' ? 0500 : 0400);
+  }
+  for (const Strings& command : std::vector<Strings>{
+           {"diff", "@", "@"}, {"materialize", "@", At("out")}, {"read", "@:file"}}) {
+    const RunResult result = RunHelios(command, options);
+    EXPECT_EQ(result.exit_code, 0) << command.front() << " " << result;
+  }
+  for (const auto& [path, node] : writable) {
+    SetMode(path.empty() ? store_ : store_ + "/" + path, node.mode & 07777);
+  }
+}
+
+TEST_F(BadInputTest, ACurrentFolderThatIsGoneIsAnError) {
+  for (const char* arguments : {"commit", "stats", "doctor", "diff @ @", "materialize @ out"}) {
+    RunOptions options = Options();
+    options.env.erase("HELIOS_STORE_DIR");
+    const RunResult result = RunProgram(
+        "sh",
+        {"-c", "mkdir \"$1\" && cd \"$1\" && rmdir \"$1\" && exec \"$2\" " + std::string(arguments),
+         "sh", At("gone"), HELIOS_BINARY},
+        options);
+    EXPECT_EQ(result.exit_code, 1) << arguments << " " << result;
+    EXPECT_NE(result.ErrorMessage().find("current folder"), std::string::npos) << result;
+  }
+}
+
+TEST_F(BadInputTest, WithoutMoreThreadsTheOneThatThereIsDoesTheWork) {
+  for (int i = 0; i < 100; ++i) Write("dir" + std::to_string(i) + "/file", std::to_string(i));
+  if (Nobody()) SetOwner(folder_.path(), *Nobody());
+  RunOptions options = Options();
+  options.uid = Nobody();
+  options.limits[RLIMIT_NPROC] = 1;
+  const TreeState state = ReadTree(work_);
+  const RunResult result = RunHelios({"commit", "-j", "8"}, options);
+  ASSERT_EQ(result.exit_code, 0) << result;
+  ASSERT_EQ(RunHelios({"materialize", "@", At("out"), "-j", "8"}, options).exit_code, 0);
+  EXPECT_EQ(Difference(state, ReadTree(At("out")), Compare::kContents), "");
+}
+
+TEST_F(BadInputTest, AFileSizeLimitIsAnErrorAndNotTheEnd) {
+  Write("file", RandomBytes(3'000'000, 1));
+  RunOptions options = Options();
+  options.limits[RLIMIT_FSIZE] = 100'000;
+  const RunResult result = RunHelios({"commit"}, options);
+  EXPECT_EQ(result.exit_code, 14) << result;
+  EXPECT_EQ(result.ErrorObject()["code"], "no_space");
+  RunWell({"commit"});
+}
+
+TEST_F(BadInputTest, WantOfMemoryIsAnErrorAndNotTheEnd) {
+  for (int i = 0; i < 200; ++i) Write("file" + std::to_string(i), RandomBytes(20'000, 3));
+  Commit();
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  for (uint64_t megabytes = 8; megabytes < 64; megabytes += 4) {
+    RunOptions options = Options();
+    options.limits[RLIMIT_AS] = megabytes << 20;
+    const RunResult result = RunHelios({"materialize", "@", At("out"), "-j", "2"}, options);
+    // With less than it takes to load the program the system ends it, before main.
+    if (result.exit_code == 127 || result.exit_code == 120) continue;
+    EXPECT_FALSE(result.by_signal && megabytes >= 16) << megabytes << " MiB: " << result;
+  }
+#endif
+}
+
+TEST_F(BadInputTest, ANameMakesNoLinesInAListOfPaths) {
+  Write("x\n  everything is fine", "first");
+  const std::string first = Commit();
+  Write("x\n  everything is fine", "second");
+  Commit();
+  Write("x\n  everything is fine", "unsaved");
+  const RunResult result = Run({"restore", first, "--text"});
+  EXPECT_EQ(result.exit_code, 4) << result;
+  EXPECT_EQ(result.err.find("\n  everything"), std::string::npos) << result;
+  EXPECT_NE(result.err.find("\n  x\\x0a  everything is fine"), std::string::npos) << result;
 }
 
 TEST_F(BadInputTest, StatisticsOfAStoreThatMayOnlyBeRead) {

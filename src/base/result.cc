@@ -6,7 +6,7 @@
 namespace helios {
 
 Error Error::FromErrno(int os_error, std::string_view action, std::string_view subject) {
-  const bool no_space = os_error == ENOSPC || os_error == EDQUOT;
+  const bool no_space = os_error == ENOSPC || os_error == EDQUOT || os_error == EFBIG;
   std::string message = "cannot ";
   message.append(action).append(" ").append(subject).append(": ");
   message.append(std::strerror(os_error));

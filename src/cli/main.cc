@@ -6,9 +6,13 @@
 
 #include <CLI/CLI.hpp>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
+#include <memory>
+#include <new>
 #include <sstream>
 #include <string_view>
 
@@ -123,9 +127,7 @@ Result<void> GoToFolders(const std::vector<std::string>& folders) {
   return {};
 }
 
-int Main(int argc, char** argv) {
-  OccupyStandardDescriptors();
-  Session session;
+int RunCommand(int argc, char** argv, Session& session) {
   Output& output = session.output;
   output.json = ::isatty(STDOUT_FILENO) == 0;
   if (argc == 2 && (std::strcmp(argv[1], "version") == 0 ||
@@ -153,7 +155,30 @@ int Main(int argc, char** argv) {
   return Finish(output, session.run());
 }
 
+int Main(int argc, char** argv) {
+  OccupyStandardDescriptors();
+  // What is too large for a limit is an error of the write, and not the end.
+  (void)::signal(SIGXFSZ, SIG_IGN);
+  Session session;
+  // Nothing of ours throws; the system's library does, for want of memory.
+  try {
+    return RunCommand(argc, argv, session);
+  } catch (const std::bad_alloc&) {
+    return session.output.Fail(Error(ErrorCode::kFailed, "out of memory"));
+  } catch (const std::exception& exception) {
+    return session.output.Fail(Error(ErrorCode::kFailed, exception.what()));
+  }
+}
+
 }  // namespace
 }  // namespace helios::cli
 
-int main(int argc, char** argv) { return helios::cli::Main(argc, argv); }
+int main(int argc, char** argv) {
+  try {
+    return helios::cli::Main(argc, argv);
+  } catch (...) {
+    // Not even room to say what happened.
+    (void)std::fputs("helios: out of memory\n", stderr);
+    return helios::cli::kExitFailure;
+  }
+}

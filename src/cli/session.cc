@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <mutex>
 #include <optional>
+#include <system_error>
 #include <thread>
 
 #include "cli/command.h"
@@ -90,7 +91,11 @@ Result<EngineOptions> Session::MakeEngineOptions(const std::string& create_with)
     options.debug("store " + location.path + " (" + location.rule + ")");
   }
   if (!output.quiet && ::isatty(STDERR_FILENO) != 0) {
-    display_ = std::make_shared<ProgressDisplay>(&progress_);
+    try {
+      display_ = std::make_shared<ProgressDisplay>(&progress_);
+    } catch (const std::system_error&) {
+      // The system gives no thread for it: then nothing is shown.
+    }
   }
   return options;
 }
