@@ -5,11 +5,14 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <ctime>
+#include <fstream>
 #include <memory>
 #include <thread>
 
@@ -151,8 +154,13 @@ std::string RandomName() {
 
 Result<FileLock> FileLock::Acquire(const std::string& path, Mode mode,
                                    std::chrono::milliseconds wait) {
-  HELIOS_TRY_ASSIGN(Fd fd, OpenAt(AT_FDCWD, path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
-  FileLock lock(std::move(fd));
+  Result<Fd> fd = OpenAt(AT_FDCWD, path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+  // Where this process may not write, it can still wait for those who do.
+  if (!fd && mode == Mode::kShared && IsRefusal(fd.error().os_error())) {
+    fd = OpenAt(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  }
+  if (!fd) return std::move(fd).error();
+  FileLock lock(std::move(fd).value());
   HELIOS_TRY(lock.Wait(path, mode, wait));
   return lock;
 }
@@ -176,7 +184,8 @@ Result<void> FileLock::Wait(const std::string& path, Mode mode,
     if (errno == EINTR) continue;
     if (errno != EWOULDBLOCK) return Error::FromErrno(errno, "lock", path);
     if (std::chrono::steady_clock::now() >= deadline) {
-      return Error(ErrorCode::kBusy, "busy: another process holds " + path + " (waited " +
+      return Error(ErrorCode::kBusy, "busy: another process holds " + path + " (" +
+                                         HolderOf(fd_.get()) + "waited " +
                                          std::to_string(wait.count()) + " ms)");
     }
     std::this_thread::sleep_for(pause);

@@ -48,7 +48,8 @@ bool IsTemporaryName(std::string_view name);
 class FileLock {
  public:
   enum class Mode { kShared, kExclusive };
-  // Waits at most `wait`, then kBusy naming `path`. The file is created if need be.
+  // Waits at most `wait`, then kBusy naming `path` and, where the system tells, who holds it. The
+  // file is created if need be; for a shared lock one that this process may only read will do.
   static Result<FileLock> Acquire(const std::string& path, Mode mode,
                                   std::chrono::milliseconds wait);
   // A shared lock for reading the file; nullopt if there is none. Creates and changes nothing, so
