@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "engine/engine_state.h"
+#include "store/metrics_file.h"
 
 namespace helios {
 namespace {
@@ -23,8 +24,12 @@ constexpr char kAdviceCopy[] =
     "Copy the store before anything else is tried. Commits into another store (--store DIR) are "
     "not affected.";
 constexpr char kAdvicePacks[] =
-    "Copy the store before anything else is tried. Committing folders that still hold the lost "
-    "contents stores them anew; a pack from a copy of the store can be put back under its name.";
+    "Copy the store before anything else is tried. A pack from a copy of the store can be put back "
+    "under its name. Else move the damaged packs out of the store's pack folder: the next commit "
+    "of "
+    "a folder then reads every file and stores anew what was lost and is still in it.";
+constexpr char kAdviceVersion[] =
+    "Use a build of Helios that knows this format, or another store (--store DIR).";
 constexpr char kAdviceRefs[] =
     "Remove the damaged tag (helios tag --delete NAME, or its file) and set it again.";
 constexpr char kAdviceAccess[] =
@@ -37,6 +42,26 @@ HealthCheck Well(std::string name, std::string message, std::string advice = "")
 
 HealthCheck Wrong(std::string name, const Error& error, std::string advice) {
   return {std::move(name), false, error.message(), std::move(advice), error.code()};
+}
+
+std::string List(const std::vector<Error>& errors) {
+  std::string list;
+  for (const Error& error : errors) list += "\n  " + OnOneLine(error.message());
+  return list;
+}
+
+bool IsRefusal(const Error& error) {
+  return error.os_error() == EACCES || error.os_error() == EPERM;
+}
+
+std::string AdviceOnStore(const Error& error) {
+  if (error.code() == ErrorCode::kUnsupported) return kAdviceVersion;
+  return error.code() == ErrorCode::kCorrupt ? kAdviceCopy : kAdviceAccess;
+}
+
+std::string AdviceOnObjects(const Error& error) {
+  if (error.code() == ErrorCode::kUnsupported) return kAdviceVersion;
+  return IsRefusal(error) ? kAdviceAccess : kAdvicePacks;
 }
 
 std::string Plural(uint64_t number, const std::string& noun) {
@@ -143,17 +168,15 @@ HealthCheck CheckLeftovers(const StorePaths& paths, const std::string& backend_f
 
 HealthCheck CheckObjects(ObjectStore* store) {
   const Result<std::vector<Error>> damage = store->Check();
-  if (!damage) return Wrong("objects", damage.error(), kAdviceAccess);
+  if (!damage) return Wrong("objects", damage.error(), AdviceOnObjects(damage.error()));
   const Result<StoreTotals> totals = store->Totals();
-  if (!totals) return Wrong("objects", totals.error(), kAdviceAccess);
+  if (!totals) return Wrong("objects", totals.error(), AdviceOnObjects(totals.error()));
   const std::string message = Plural(totals->objects, "object") + " in " +
                               Plural(totals->packs, "pack") + ", " +
                               Megabytes(totals->bytes_on_disk) + " on disk";
   if (damage->empty()) return Well("objects", message + ", every index is whole");
-  std::string list;
-  for (const Error& error : *damage) list += "\n  " + error.message();
-  return Wrong("objects", Error(damage->front().code(), message + "; besides:" + list),
-               kAdvicePacks);
+  return Wrong("objects", Error(damage->front().code(), message + "; besides:" + List(*damage)),
+               AdviceOnObjects(damage->front()));
 }
 
 HealthCheck CheckOperationLog(const OperationLog& log) {
@@ -249,8 +272,7 @@ Result<HealthReport> Engine::CheckHealth(const EngineOptions& options, const Wor
   Result<Backend> backend = IdentifyStore(options.store, options.backends);
   if (!backend) {
     if (backend.error().code() == ErrorCode::kNoStore) return std::move(backend).error();
-    const bool is_damage = backend.error().code() == ErrorCode::kCorrupt;
-    add(Wrong("store", backend.error(), is_damage ? kAdviceCopy : kAdviceAccess));
+    add(Wrong("store", backend.error(), AdviceOnStore(backend.error())));
     return report;
   }
   State state(options, std::move(backend).value());
@@ -266,6 +288,7 @@ Result<HealthReport> Engine::CheckHealth(const EngineOptions& options, const Wor
              : Wrong("objects", opened.error(), AdviceOnObjects(opened.error())));
   add(CheckOperationLog(state.log));
   add(CheckRefs(state.refs, store));
+  add(CheckStatistics(state.paths.Metrics()));
   add(CheckLeftovers(state.paths, backend_folder));
   const Result<OpenWorkspace> folder = state.OpenWorkspaceRoot(workspace, false);
   if (!folder) {
