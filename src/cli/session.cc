@@ -173,9 +173,14 @@ void AddGitOption(CLI::App* command, Session* session) {
       ->check(CLI::IsMember({"include", "exclude"}));
 }
 
+void AddListOption(CLI::App* command, const std::string& name, const std::string& type,
+                   std::vector<std::string>* values, const std::string& description) {
+  AddList(command, name, values, description)->type_name(type);
+}
+
 void AddLabelOption(CLI::App* command, std::vector<std::string>* labels) {
-  AddList(command, "-l,--label", labels, "KEY=VALUE for the record (may be repeated)")
-      ->type_name("KEY=VALUE");
+  AddListOption(command, "-l,--label", "KEY=VALUE", labels,
+                "KEY=VALUE for the record (may be repeated)");
 }
 
 void AddSelectionOptions(CLI::App* command, Selection* selection) {

@@ -152,16 +152,16 @@ class StatIndex {
   size_t size() const { return size_; }
 
  private:
-  std::unique_ptr<char[]> bytes_;
-  size_t size_ = 0;
-  uint64_t root_offset_ = 0;
   // False if the list of parts is damaged.
   bool LoadParts(const IndexHeader& header);
 
+  std::unique_ptr<char[]> bytes_;
+  size_t size_ = 0;
+  uint64_t root_offset_ = 0;
+  std::vector<uint64_t> parts_;
 };
 
 // Sets the section's checksum, over `section_bytes` bytes from its start.
-  std::vector<uint64_t> parts_;
 void SealSection(IndexedSection* section);
 
 }  // namespace helios
