@@ -43,8 +43,9 @@ TEST_F(DoctorTest, FindsNothingWrongWithAHealthyStore) {
   EXPECT_EQ(report.at("ok"), true);
   EXPECT_EQ(report.at("store").at("path"), store_);
   EXPECT_EQ(report.at("store").at("rule"), "HELIOS_STORE_DIR");
-  for (const char* name : {"store", "format", "file_system", "writable", "objects", "operation_log",
-                           "refs", "leftovers", "workspace", "baseline", "stat_index"}) {
+  for (const char* name :
+       {"store", "format", "file_system", "writable", "objects", "operation_log", "refs",
+        "statistics", "leftovers", "workspace", "baseline", "stat_index"}) {
     EXPECT_EQ(Check(report, name).at("ok"), true) << name;
   }
   EXPECT_EQ(Check(report, "format").at("message"), "version 1, backend pack");
@@ -159,6 +160,14 @@ TEST_F(DoctorTest, DamagedMarkerIsDamage) {
 TEST_F(DoctorTest, UnknownVersionIsNamed) {
   WriteFile(store_ + "/helios-store", "helios store\nversion: 99\nbackend: pack\n");
   ExpectWrong("store", 1, "\"99\"");
+  const Json check = Check(Run({"doctor"}).Object(), "store");
+  EXPECT_NE(check.at("advice").get<std::string>().find("build of Helios"), std::string::npos)
+      << check;
+}
+
+TEST_F(DoctorTest, DamagedStatisticsAreNamed) {
+  WriteFile(store_ + "/statistics", std::string(100'000, 'x'));
+  ExpectWrong("statistics", 12, store_ + "/statistics");
 }
 
 TEST_F(DoctorTest, LeftoversAreCountedAndHarmless) {
@@ -209,6 +218,16 @@ TEST_F(DoctorAsUserTest, UnreadableStoreIsReported) {
   const Json check = Check(result.Object(), "store");
   EXPECT_EQ(check.at("ok"), false);
   EXPECT_NE(check.at("message").get<std::string>().find("Permission denied"), std::string::npos);
+}
+
+TEST_F(DoctorAsUserTest, UnreadablePackFolderIsNoLoss) {
+  SetMode(store_ + "/pack", 0000);
+  const RunResult result = RunAsUser({"doctor"});
+  SetMode(store_ + "/pack", 0700);
+  EXPECT_EQ(result.exit_code, 1) << result;
+  const Json check = Check(result.Object(), "objects");
+  EXPECT_EQ(check.at("ok"), false);
+  EXPECT_EQ(check.at("advice").get<std::string>().find("lost"), std::string::npos) << check;
 }
 
 TEST_F(DoctorAsUserTest, UnreadablePacksAreReported) {

@@ -195,6 +195,17 @@ TEST_F(GlobalOptionsTest, MalformedAndContradictingOnesAreExit2) {
   ExpectUsageError({"-q"});
 }
 
+TEST_F(GlobalOptionsTest, HelpForWhatThereIsNotIsExit2) {
+  ExpectUsageError({"nope", "--help"});
+  ExpectUsageError({"diff", "--bogus", "--help"});
+  for (const Strings& args :
+       std::vector<Strings>{{"--help"}, {"diff", "--help"}, {"materialize", "--help"}}) {
+    const RunResult result = Run(args);
+    EXPECT_EQ(result.exit_code, 0) << result;
+    EXPECT_EQ(result.out.find("1048576"), std::string::npos) << result;
+  }
+}
+
 TEST_F(GlobalOptionsTest, VersionWithOptions) {
   const std::string line = RunHelios({"--version"}).out;
   for (const Strings& args : std::vector<Strings>{{"-q", "version"},

@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -208,6 +209,10 @@ constexpr int kChildFailed = 120;  // no exit code of Helios
         ::setuid(*options.uid) != 0) {
       give_up("setuid");
     }
+  }
+  for (const auto& [resource, limit] : options.limits) {
+    const rlimit both = {limit, limit};
+    if (::setrlimit(static_cast<__rlimit_resource>(resource), &both) != 0) give_up("setrlimit");
   }
   // By descriptor: the user that it now is may not be able to reach the file.
   ::fexecve(program, argv, envp);

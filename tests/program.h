@@ -42,6 +42,8 @@ struct RunOptions {
   // Runs as this user, if this process may choose.
   std::optional<unsigned> uid;
   std::optional<unsigned> umask;
+  // Resource limits (RLIMIT_…), taken on after all of the above.
+  std::map<int, uint64_t> limits;
   // Mounts a small file system here, in a mount namespace that only this run sees.
   std::string mount_at;
 };

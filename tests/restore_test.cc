@@ -300,6 +300,21 @@ TEST_F(RestoreTest, IgnoredFilesAreProtected) {
   EXPECT_EQ(ReadFile(Work("folder/mine")), "ignored and mine");
 }
 
+// The index did not say that what it knew to be ignored was a folder.
+TEST_F(RestoreTest, AnIgnoredFolderIsInTheWayWhetherOrNotItIsIndexed) {
+  Write("name", "a file");
+  const std::string before = Commit();
+  Remove(Work("name"));
+  Write("name/mine", "ignored and mine");
+  Write(".heliosignore", "/name\n");
+  const auto expect_refused = [&] {
+    ExpectRefused({"restore", "--force", before, "--exclude", ".heliosignore"}, {"name"});
+  };
+  expect_refused();
+  for (int i = 0; i < 5; ++i) RunWell({"commit"});
+  expect_refused();
+}
+
 TEST_F(RestoreTest, IgnoredFilesThatAreNotInTheWayStay) {
   CommitTwice();
   Write(".heliosignore", "*.log\n");

@@ -315,6 +315,18 @@ TEST_F(IgnoreTest, AMalformedLineThatIsNotTextIsQuotedAndExact) {
   EXPECT_EQ(result.err.find('\xff'), std::string::npos);
 }
 
+TEST_F(IgnoreTest, AFileThatIsTooLargeIsAWarningAndIsCaptured) {
+  Write(".heliosignore", std::string(5 << 20, '#'));
+  const RunResult result = RunWell({"commit"});
+  EXPECT_EQ(result.Object()["files"], 1);
+  EXPECT_EQ(result.Object()["whole"], true);
+  const Json warning = result.Object()["ignore_warnings"]["first"][0];
+  EXPECT_EQ(warning["path"], ".heliosignore");
+  EXPECT_EQ(warning["line"], 0);
+  EXPECT_NE(result.err.find(".heliosignore has no effect: the file is larger"), std::string::npos)
+      << result;
+}
+
 TEST_F(IgnoreTest, WarningsAreBounded) {
   std::string text;
   for (int i = 0; i < 1000; ++i) text += "[" + std::string(300, 'a') + "\n";

@@ -464,6 +464,80 @@ TEST_F(StoreResolutionTest, AStoreThatAppearsInAFolderAlreadyKnownIsNotCaptured)
   EXPECT_EQ(result.Object()["files"], 1);
 }
 
+// Neither the times of the folder nor those of the one that it lies in tell.
+TEST_F(StoreResolutionTest, AStoreThatIsNoneAnyMoreIsCaptured) {
+  MakeStore(At("work/sub/old-store"));
+  const auto commit = [&] { return Run({"commit", "--store", At("store")}); };
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(commit().Object()["files"], 1);
+  EXPECT_EQ(commit().Object()["unchanged"], true) << "a store in a folder makes no commit new";
+  Remove(At("work/sub/old-store/helios-store"));
+  EXPECT_GT(commit().Object()["files"], 1);
+  WriteFile(At("work/sub/old-store/helios-store"), "helios store\nversion: 1\nbackend: pack\n");
+  EXPECT_EQ(commit().Object()["files"], 1);
+}
+
+TEST_F(StoreResolutionTest, AMarkerThatIsWrittenOverInPlaceMakesAStore) {
+  WriteFile(At("work/sub/helios-store"), "a file of mine\n");
+  WriteFile(At("work/sub/other"), "x");
+  const auto commit = [&] { return Run({"commit", "--store", At("store")}); };
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(commit().Object()["files"], 3);
+  WriteFile(At("work/sub/helios-store"), "helios store\nversion: 1\nbackend: pack\n");
+  const RunResult result = commit();
+  EXPECT_EQ(result.Object()["files"], 1) << result;
+  EXPECT_EQ(result.Object()["not_captured"]["store"]["paths"], Json::array({"sub"})) << result;
+}
+
+TEST_F(StoreResolutionTest, AFolderOfTheStoresNameThatIsNoStoreIsCaptured) {
+  WriteFile(At("work/.helios/notes"), "mine");
+  const RunResult folder = Run({"commit", "--store", At("store")});
+  ASSERT_EQ(folder.exit_code, 0) << folder;
+  EXPECT_EQ(folder.Object()["files"], 2);
+  Remove(At("work/.helios"));
+  MakeLink("a.txt", At("work/.helios"));
+  EXPECT_EQ(Run({"commit", "--store", At("store")}).Object()["files"], 2);
+  // What leads to a store is left out, wherever the store is that is used.
+  Remove(At("work/.helios"));
+  MakeStore(At("elsewhere"));
+  MakeLink(At("elsewhere"), At("work/.helios"));
+  EXPECT_EQ(Run({"commit", "--store", At("store")}).Object()["files"], 1);
+  Remove(At("work/.helios"));
+  WriteFile(At("work/.helios"), "store: /not/mounted\n");
+  EXPECT_EQ(Run({"commit", "--store", At("store")}).Object()["files"], 1);
+}
+
+TEST_F(StoreResolutionTest, WhatOthersAreJustMakingIsNotCaptured) {
+  ASSERT_EQ(Run({"commit", "--store", At("store")}).exit_code, 0);
+  const std::string id = Run({"commit", "--store", At("store")}).Object()["snapshot_id"];
+  const std::string digits = "0123456789abcdef0123456789abcdef";
+  WriteFile(At("work/.helios-new-" + digits + "/pack/half"), "half a store");
+  WriteFile(At("work/.helios-tmp-" + digits), "half a file");
+  EXPECT_EQ(Run({"commit", "--store", At("store")}).Object()["snapshot_id"], id);
+  // What only looks like it is the user's.
+  WriteFile(At("work/.helios-tmp-" + digits + ".txt"), "mine");
+  WriteFile(At("work/.helios-new-" + digits.substr(1)), "mine");
+  WriteFile(At("work/deep/down/.helios-tmp-" + digits), "half a file");
+  EXPECT_EQ(Run({"commit", "--store", At("store")}).Object()["files"], 3);
+}
+
+// Each captured the others' half-made stores.
+TEST_F(StoreResolutionTest, ManyFirstCommitsOfOneFolderGiveOneId) {
+  constexpr size_t kProcesses = 8;
+  for (int round = 0; round < 5; ++round) {
+    const std::string work = At("first" + std::to_string(round));
+    for (int i = 0; i < 30; ++i) WriteFile(work + "/" + std::to_string(i), std::to_string(i));
+    std::vector<RunResult> results(kProcesses);
+    std::vector<std::thread> threads;
+    for (RunResult& result : results) {
+      threads.emplace_back([&result, work] { result = RunHelios({"commit", "-w", work}); });
+    }
+    for (std::thread& thread : threads) thread.join();
+    for (const RunResult& result : results) {
+      ASSERT_EQ(result.exit_code, 0) << result;
+      EXPECT_EQ(result.Object()["snapshot_id"], results.front().Object()["snapshot_id"]);
+    }
+  }
+}
+
 TEST_F(StoreResolutionTest, AFolderInsideTheStoreIsNotCommitted) {
   MakeStore(At("store"));
   for (const char* inside : {"store", "store/pack", "store/workspaces"}) {

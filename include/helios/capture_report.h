@@ -28,13 +28,14 @@ std::string_view OmissionReasonName(OmissionReason reason);
 struct Omission {
   static constexpr size_t kPathsMax = 10;
   uint64_t count = 0;
-  std::vector<std::string> first_paths;  // at most kPathsMax, each with what went wrong if known
+  std::vector<std::string> first_paths;   // at most kPathsMax
+  std::vector<std::string> first_causes;  // for each of them what went wrong; empty if not known
 };
 
-// A line of an ignore file that is malformed, and so without effect.
+// A line of an ignore file that is malformed, or a file that could not be read: without effect.
 struct IgnoreWarning {
   std::string path;   // of the ignore file
-  uint64_t line = 0;  // from 1
+  uint64_t line = 0;  // from 1; 0 for the whole file
   std::string text;   // what is wrong with it
   auto operator<=>(const IgnoreWarning&) const = default;
 };
@@ -53,11 +54,12 @@ struct CaptureReport {
   std::array<Omission, static_cast<size_t>(OmissionReason::kCount)> omissions;
   IgnoreWarnings ignore_warnings;
 
-  void Add(OmissionReason reason, std::string path) {
+  void Add(OmissionReason reason, std::string path, std::string cause = "") {
     Omission& omission = omissions[static_cast<size_t>(reason)];
     ++omission.count;
     if (omission.first_paths.size() < Omission::kPathsMax) {
       omission.first_paths.push_back(std::move(path));
+      omission.first_causes.push_back(std::move(cause));
     }
   }
   const Omission& operator[](OmissionReason reason) const {

@@ -96,6 +96,14 @@ class ObjectStore {
 
   virtual Result<StoreTotals> Totals() = 0;
 
+  // The parts that the store's objects lie in at this moment (packs, say), each by a number of its
+  // own. Whoever relies on objects without looking at each keeps them, and asks HasParts later.
+  // Empty where there are no parts that could be lost one by one.
+  virtual Result<std::vector<uint64_t>> Parts() { return std::vector<uint64_t>(); }
+  // Whether each of these parts is still there and readable, or was merged into one that is. False
+  // costs the caller time only: a store may forget that it merged what is long gone.
+  virtual Result<bool> HasParts(std::span<const uint64_t> parts) { return parts.empty(); }
+
   // What is damaged of the structures that lead to the objects (indexes, tables): one error for
   // each thing that is, none if all is whole. Reads no contents and changes nothing.
   virtual Result<std::vector<Error>> Check() { return std::vector<Error>(); }

@@ -33,8 +33,8 @@ class [[nodiscard]] Error {
   Error(ErrorCode code, std::string message, int os_error = 0)
       : code_(code), os_error_(os_error), message_(std::move(message)) {}
 
-  // An error of a system call: "cannot <action> <subject>: <strerror>". ENOSPC and EDQUOT become
-  // kNoSpace. `subject` is the path or object it happened to.
+  // An error of a system call: "cannot <action> <subject>: <strerror>". ENOSPC, EDQUOT and EFBIG
+  // become kNoSpace. `subject` is the path or object it happened to.
   static Error FromErrno(int os_error, std::string_view action, std::string_view subject);
 
   ErrorCode code() const { return code_; }

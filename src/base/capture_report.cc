@@ -23,9 +23,11 @@ void IgnoreWarnings::Add(IgnoreWarning warning) {
 void CaptureReport::Merge(const CaptureReport& other) {
   for (size_t i = 0; i < omissions.size(); ++i) {
     omissions[i].count += other.omissions[i].count;
-    for (const std::string& path : other.omissions[i].first_paths) {
+    const Omission& more = other.omissions[i];
+    for (size_t k = 0; k < more.first_paths.size(); ++k) {
       if (omissions[i].first_paths.size() == Omission::kPathsMax) break;
-      omissions[i].first_paths.push_back(path);
+      omissions[i].first_paths.push_back(more.first_paths[k]);
+      omissions[i].first_causes.push_back(more.first_causes[k]);
     }
   }
   for (const IgnoreWarning& warning : other.ignore_warnings.first) ignore_warnings.Add(warning);

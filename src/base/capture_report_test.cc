@@ -42,5 +42,20 @@ TEST(IgnoreWarningsTest, MergeKeepsWhatBothHave) {
   EXPECT_TRUE(one.ignore_warnings.has_more);
 }
 
+TEST(CaptureReportTest, MergeKeepsEachCauseWithItsPath) {
+  CaptureReport one;
+  CaptureReport other;
+  for (size_t i = 0; i < Omission::kPathsMax; ++i) {
+    one.Add(OmissionReason::kUnreadable, "one", "cause of one");
+    other.Add(OmissionReason::kUnreadable, "other");
+  }
+  other.Merge(one);
+  one.Merge(other);
+  const Omission& omission = one[OmissionReason::kUnreadable];
+  EXPECT_EQ(omission.count, 3 * Omission::kPathsMax);
+  EXPECT_EQ(omission.first_paths, std::vector<std::string>(Omission::kPathsMax, "one"));
+  EXPECT_EQ(omission.first_causes, std::vector<std::string>(Omission::kPathsMax, "cause of one"));
+}
+
 }  // namespace
 }  // namespace helios

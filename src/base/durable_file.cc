@@ -5,11 +5,14 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <ctime>
+#include <fstream>
 #include <memory>
 #include <thread>
 
@@ -22,6 +25,36 @@ namespace {
 
 // A temporary file that nobody has locked for so long belongs to a process that died.
 constexpr time_t kAbandonedSeconds = 600;
+constexpr size_t kRandomNameBytes = 16;
+
+bool IsRefusal(int os_error) {
+  return os_error == EACCES || os_error == EPERM || os_error == EROFS;
+}
+
+// "process 123, helios; " for the one that holds a flock on the open file; empty where the system
+// does not tell: the holder may be in another container.
+std::string HolderOf(int fd) {
+  struct stat status;
+  if (::fstat(fd, &status) != 0) return "";
+  std::ifstream locks("/proc/locks");
+  for (std::string line; std::getline(locks, line);) {
+    int process = 0;
+    unsigned device_major = 0;
+    unsigned device_minor = 0;
+    unsigned long long inode = 0;
+    if (std::sscanf(line.c_str(), "%*d: FLOCK %*s %*s %d %x:%x:%llu", &process, &device_major,
+                    &device_minor, &inode) != 4 ||
+        process <= 0 || inode != status.st_ino ||
+        makedev(device_major, device_minor) != status.st_dev) {
+      continue;
+    }
+    std::ifstream comm("/proc/" + std::to_string(process) + "/comm");
+    std::string name;
+    std::getline(comm, name);
+    return "process " + std::to_string(process) + (name.empty() ? "" : ", " + name) + "; ";
+  }
+  return "";
+}
 
 struct DirCloser {
   void operator()(DIR* dir) const { ::closedir(dir); }
@@ -98,8 +131,18 @@ Result<void> MakeFolder(const std::string& path) {
                ENOTDIR);
 }
 
+bool IsTemporaryName(std::string_view name) {
+  for (const std::string_view prefix : {kNewStorePrefix, kNewFilePrefix}) {
+    if (!name.starts_with(prefix)) continue;
+    const std::string_view digits = name.substr(prefix.size());
+    return digits.size() == 2 * kRandomNameBytes &&
+           digits.find_first_not_of("0123456789abcdef") == digits.npos;
+  }
+  return false;
+}
+
 std::string RandomName() {
-  char bytes[16];
+  char bytes[kRandomNameBytes];
   size_t filled = 0;
   while (filled < sizeof(bytes)) {
     const ssize_t n = ::getrandom(bytes + filled, sizeof(bytes) - filled, 0);
@@ -111,8 +154,13 @@ std::string RandomName() {
 
 Result<FileLock> FileLock::Acquire(const std::string& path, Mode mode,
                                    std::chrono::milliseconds wait) {
-  HELIOS_TRY_ASSIGN(Fd fd, OpenAt(AT_FDCWD, path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
-  FileLock lock(std::move(fd));
+  Result<Fd> fd = OpenAt(AT_FDCWD, path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+  // Where this process may not write, it can still wait for those who do.
+  if (!fd && mode == Mode::kShared && IsRefusal(fd.error().os_error())) {
+    fd = OpenAt(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  }
+  if (!fd) return std::move(fd).error();
+  FileLock lock(std::move(fd).value());
   HELIOS_TRY(lock.Wait(path, mode, wait));
   return lock;
 }
@@ -136,7 +184,8 @@ Result<void> FileLock::Wait(const std::string& path, Mode mode,
     if (errno == EINTR) continue;
     if (errno != EWOULDBLOCK) return Error::FromErrno(errno, "lock", path);
     if (std::chrono::steady_clock::now() >= deadline) {
-      return Error(ErrorCode::kBusy, "busy: another process holds " + path + " (waited " +
+      return Error(ErrorCode::kBusy, "busy: another process holds " + path + " (" +
+                                         HolderOf(fd_.get()) + "waited " +
                                          std::to_string(wait.count()) + " ms)");
     }
     std::this_thread::sleep_for(pause);

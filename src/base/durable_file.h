@@ -5,6 +5,7 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/fd.h"
 
@@ -36,11 +37,19 @@ Result<void> MakeFolder(const std::string& path);
 // 16 random bytes from the kernel as 32 hex digits: for names that must not collide.
 std::string RandomName();
 
+// What stands for a moment in folders that are not the store's, each with a RandomName behind it: a
+// new store beside its place, and a file that will take the place of one of the user's.
+inline constexpr std::string_view kNewStorePrefix = ".helios-new-";
+inline constexpr std::string_view kNewFilePrefix = ".helios-tmp-";
+// Whether that is such a name. Whatever bears one is Helios' own: a scan does not capture it.
+bool IsTemporaryName(std::string_view name);
+
 // A lock on a whole file that always exists. Dies with its holder; never leaves anything behind.
 class FileLock {
  public:
   enum class Mode { kShared, kExclusive };
-  // Waits at most `wait`, then kBusy naming `path`. The file is created if need be.
+  // Waits at most `wait`, then kBusy naming `path` and, where the system tells, who holds it. The
+  // file is created if need be; for a shared lock one that this process may only read will do.
   static Result<FileLock> Acquire(const std::string& path, Mode mode,
                                   std::chrono::milliseconds wait);
   // A shared lock for reading the file; nullopt if there is none. Creates and changes nothing, so

@@ -4,13 +4,17 @@
 #include <gtest/gtest.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <functional>
+#include <iterator>
 #include <set>
 
 namespace helios {
@@ -245,6 +249,20 @@ TEST_F(DurableFileTest, RandomNamesAreHexAndDiffer) {
   EXPECT_EQ(names.size(), 1000u);
 }
 
+TEST(TemporaryNameTest, IsAPrefixAndARandomName) {
+  for (const std::string_view prefix : {kNewStorePrefix, kNewFilePrefix}) {
+    const std::string name = std::string(prefix) + RandomName();
+    EXPECT_TRUE(IsTemporaryName(name));
+    EXPECT_FALSE(IsTemporaryName(name + "0"));
+    EXPECT_FALSE(IsTemporaryName(name.substr(0, name.size() - 1)));
+    EXPECT_FALSE(IsTemporaryName(name.substr(0, name.size() - 1) + "A"));
+    EXPECT_FALSE(IsTemporaryName("x" + name));
+    EXPECT_FALSE(IsTemporaryName(prefix));
+  }
+  EXPECT_FALSE(IsTemporaryName(""));
+  EXPECT_FALSE(IsTemporaryName(RandomName()));
+}
+
 // ---- Locks ----
 
 using Mode = FileLock::Mode;
@@ -264,6 +282,26 @@ TEST_F(DurableFileTest, ExclusiveLockKeepsOthersOut) {
     // Other threads too: they open the file for themselves.
     EXPECT_FALSE(FileLock::Acquire(path, mode, kNoWait));
   }
+}
+
+TEST_F(DurableFileTest, BusyNamesWhoHoldsTheLockWhereTheSystemTells) {
+  const std::string path = PathOf("lock");
+  const Result<FileLock> lock = FileLock::Acquire(path, Mode::kExclusive, kNoWait);
+  ASSERT_TRUE(lock);
+  std::ifstream file("/proc/locks");
+  const std::string locks{std::istreambuf_iterator<char>(file), {}};
+  struct stat status;
+  ASSERT_EQ(::stat(path.c_str(), &status), 0);
+  char place[64];
+  std::snprintf(place, sizeof(place), "%02x:%02x:%llu ", major(status.st_dev), minor(status.st_dev),
+                static_cast<unsigned long long>(status.st_ino));
+  const std::string own = " " + std::to_string(::getpid()) + " " + place;
+  if (locks.find(own) == locks.npos) GTEST_SKIP() << "the system does not tell: " << own;
+  const Result<FileLock> other = FileLock::Acquire(path, Mode::kShared, kNoWait);
+  ASSERT_FALSE(other);
+  EXPECT_NE(other.error().message().find("process " + std::to_string(::getpid()) + ", "),
+            std::string::npos)
+      << other.error().message();
 }
 
 TEST_F(DurableFileTest, SharedLockLetsInWhoShares) {

@@ -3,6 +3,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <exception>
 #include <thread>
 
 namespace helios {
@@ -11,14 +12,32 @@ Result<void> TaskStack::Run(unsigned threads, const std::function<void(TaskStack
   TaskStack stack;
   seed(stack);
   std::vector<std::thread> others;
-  for (unsigned worker = 1; worker < threads; ++worker) {
-    others.emplace_back([&stack, worker] { stack.Work(worker); });
+  try {
+    for (unsigned worker = 1; worker < threads; ++worker) {
+      others.emplace_back([&stack, worker] { stack.Work(worker); });
+    }
+  } catch (const std::exception&) {
+    // The system gives no more of them: those that there are do the work, if need be the caller's
+    // alone.
   }
   stack.Work(0);
   for (std::thread& thread : others) thread.join();
   MutexLock lock(stack.mutex_);
   return std::move(stack.outcome_);
 }
+
+namespace {
+
+// What a task throws (for want of memory, say) would end the process if it left its thread.
+Result<void> RunTask(const TaskStack::Task& task, unsigned worker) {
+  try {
+    return task(worker);
+  } catch (const std::exception& exception) {
+    return Error(ErrorCode::kFailed, exception.what());
+  }
+}
+
+}  // namespace
 
 void TaskStack::Push(Task task) {
   MutexLock lock(mutex_);
@@ -40,7 +59,7 @@ void TaskStack::Work(unsigned worker) {
     tasks_.pop_back();
     ++running_;
     mutex_.unlock();
-    Result<void> result = task(worker);
+    Result<void> result = RunTask(task, worker);
     task = nullptr;  // what it captured goes before the lock is taken again
     mutex_.lock();
     --running_;

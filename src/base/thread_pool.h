@@ -17,8 +17,9 @@ class TaskStack {
   // `worker` is 0 … threads-1 and tells the running thread, for what each thread has of its own.
   using Task = std::function<Result<void>(unsigned worker)>;
 
-  // Runs `first` and every task that it and its children push, on `threads` threads of which the
-  // caller's is one; returns when all are done, with the first error.
+  // Runs every task that `seed` and its tasks push, on `threads` threads of which the caller's is
+  // one, or as many as the system gives; returns when all are done, with the first error. A task
+  // that throws has failed.
   static Result<void> Run(unsigned threads, const std::function<void(TaskStack&)>& seed);
 
   void Push(Task task) HELIOS_EXCLUDES(mutex_);

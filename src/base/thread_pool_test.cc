@@ -5,6 +5,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -191,6 +192,16 @@ TEST(TaskStackTest, ThreadsWaitForATaskThatIsStillToPush) {
       4, [&](TaskStack& tasks) { tasks.Push([&](unsigned) { return step(tasks); }); });
   EXPECT_TRUE(result);
   EXPECT_EQ(runs, 5000);
+}
+
+TEST(TaskStackTest, TaskThatThrowsHasFailed) {
+  for (const unsigned threads : {1u, 4u}) {
+    const Result<void> result = TaskStack::Run(threads, [](TaskStack& tasks) {
+      tasks.Push([](unsigned) -> Result<void> { throw std::bad_alloc(); });
+    });
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().message(), std::bad_alloc().what());
+  }
 }
 
 TEST(ResolveThreadCountTest, TakesWhatIsAskedForElseWhatThereIs) {

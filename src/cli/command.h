@@ -68,6 +68,9 @@ void AddSelectionOptions(CLI::App* command, Selection* selection);
 // An option whose value, if it is given, is not empty.
 void AddValueOption(CLI::App* command, const std::string& name, const std::string& type,
                     std::optional<std::string>* value, const std::string& description);
+// An option that may be repeated.
+void AddListOption(CLI::App* command, const std::string& name, const std::string& type,
+                   std::vector<std::string>* values, const std::string& description);
 void AddPositionals(CLI::App* command, const std::string& name, std::vector<std::string>* values,
                     const std::string& description);
 // "--id a", or else the first positional argument, which it takes away. Errors: kInvalidArgument

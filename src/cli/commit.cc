@@ -10,7 +10,7 @@ namespace helios::cli {
 namespace {
 
 struct Options {
-  std::string message;
+  std::vector<std::string> messages;
   std::vector<std::string> labels;
   std::string backend = kDefaultBackend;
   bool id_only = false;
@@ -29,10 +29,19 @@ std::string Author() {
   return "uid " + std::to_string(::geteuid());
 }
 
+std::string JoinParagraphs(const std::vector<std::string>& paragraphs) {
+  std::string text;
+  for (const std::string& paragraph : paragraphs) {
+    if (!text.empty()) text += "\n\n";
+    text += paragraph;
+  }
+  return text;
+}
+
 Result<CommitRequest> MakeRequest(const Session& session, const Options& options) {
   CommitRequest request;
   request.workspace = session.MakeWorkspace();
-  request.message = options.message;
+  request.message = JoinParagraphs(options.messages);
   request.author = Author();
   request.force = options.force;
   for (const std::string& label : options.labels) {
@@ -98,9 +107,10 @@ int Run(Session& session, const Options& options) {
   if (report->capture.IsWhole()) return kExitSuccess;
   for (const OmissionReason reason :
        {OmissionReason::kUnreadable, OmissionReason::kBadName, OmissionReason::kTorn}) {
-    for (const std::string& path : report->capture[reason].first_paths) {
+    const Omission& omission = report->capture[reason];
+    for (size_t i = 0; i < omission.first_paths.size(); ++i) {
       output.Warn("not captured whole (" + std::string(OmissionReasonName(reason)) +
-                  "): " + QuoteName(path));
+                  "): " + QuoteOmitted(omission, i));
     }
   }
   return kExitIncomplete;
@@ -113,7 +123,8 @@ void AddCommitCommand(CLI::App* app, Session* session) {
   auto options = std::make_shared<Options>();
   AddCommonOptions(command, session);
   AddGitOption(command, session);
-  command->add_option("-m,--message", options->message, "Why, for the record")->type_name("TEXT");
+  AddListOption(command, "-m,--message", "TEXT", &options->messages,
+                "Why, for the record (repeated: a paragraph each)");
   AddLabelOption(command, &options->labels);
   command->add_flag("--id-only", options->id_only, "Print the bare snapshot id");
   command->add_flag("--force", options->force,

@@ -5,10 +5,16 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
+#include <memory>
+#include <new>
+#include <optional>
 #include <sstream>
 #include <string_view>
 
@@ -67,9 +73,28 @@ int Finish(const Output& output, int code) {
   return output.Fail(Error::FromErrno(errno == 0 ? EIO : errno, "write", "standard output"));
 }
 
-int ReportParseError(const CLI::App& app, const CLI::ParseError& error, const Output& output) {
-  // Help and its kin are asked for, not errors.
-  if (error.get_exit_code() == 0) {
+// Help and its kin are asked for, not errors; but not behind what there is not: "comit --help".
+std::optional<std::string> FindUnknownBeforeHelp(const CLI::App& app, int argc, char** argv) {
+  const std::vector<std::string> unknown = app.remaining(true);
+  for (int i = 1;
+       i < argc && std::strcmp(argv[i], "--help") != 0 && std::strcmp(argv[i], "-h") != 0; ++i) {
+    if (std::find(unknown.begin(), unknown.end(), argv[i]) != unknown.end()) return argv[i];
+  }
+  return std::nullopt;
+}
+
+int ReportParseError(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv,
+                     const Output& output) {
+  const bool is_help = error.get_exit_code() == 0;
+  const std::optional<std::string> unknown =
+      is_help ? FindUnknownBeforeHelp(app, argc, argv) : std::nullopt;
+  if (unknown) {
+    output.Fail(Error(ErrorCode::kInvalidArgument,
+                      (unknown->starts_with('-') ? "unknown option: " : "unknown command: ") +
+                          *unknown + " (helios --help tells more)"));
+    return kExitUsage;
+  }
+  if (is_help) {
     std::ostringstream text;
     app.exit(error, text, text);
     output.PrintText(text.str());
@@ -84,16 +109,32 @@ int ReportParseError(const CLI::App& app, const CLI::ParseError& error, const Ou
   return kExitUsage;
 }
 
+// Whether free text follows, whatever it looks like: "-m --wip=".
+bool TakesText(std::string_view argument) {
+  return argument == "-m" || argument == "--message" || argument == "-l" || argument == "--label";
+}
+
 // For "--id=" CLI11 would take the next argument. In a script it comes of an unset variable.
 const char* FindOptionWithoutValue(int argc, char** argv) {
   for (int i = 1; i < argc && std::strcmp(argv[i], "--") != 0; ++i) {
     const std::string_view argument = argv[i];
     if (argument.starts_with("--") && argument.find('=') == argument.size() - 1) return argv[i];
+    if (TakesText(argument)) ++i;
   }
   return nullptr;
 }
 
+// CLI11 would add to a positional how many values it takes at most.
+class HelpFormatter : public CLI::Formatter {
+ public:
+  std::string make_option_usage(const CLI::Option* option) const override {
+    const std::string name = option->get_name(true) + (option->get_expected_max() > 1 ? "..." : "");
+    return option->get_required() ? name : "[" + name + "]";
+  }
+};
+
 void AddCommands(CLI::App* app, Session* session) {
+  app->formatter(std::make_shared<HelpFormatter>());
   app->require_subcommand(1);
   app->footer(kFooter);
   app->set_version_flag("-v,--version", kVersionLine, "Print the version");
@@ -123,9 +164,7 @@ Result<void> GoToFolders(const std::vector<std::string>& folders) {
   return {};
 }
 
-int Main(int argc, char** argv) {
-  OccupyStandardDescriptors();
-  Session session;
+int RunCommand(int argc, char** argv, Session& session) {
   Output& output = session.output;
   output.json = ::isatty(STDOUT_FILENO) == 0;
   if (argc == 2 && (std::strcmp(argv[1], "version") == 0 ||
@@ -133,16 +172,16 @@ int Main(int argc, char** argv) {
     PrintVersion();
     return Finish(output, kExitSuccess);
   }
+  CLI::App app("Snapshots of folders: take them, compare them, give them back.", "helios");
+  AddCommands(&app, &session);
   if (const char* option = FindOptionWithoutValue(argc, argv)) {
     return output.Fail(
         Error(ErrorCode::kInvalidArgument, std::string(option) + " stands without a value"));
   }
-  CLI::App app("Snapshots of folders: take them, compare them, give them back.", "helios");
-  AddCommands(&app, &session);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return ReportParseError(app, error, output);
+    return ReportParseError(app, error, argc, argv, output);
   }
   output.color = WantsColor(session.color);
   if (const Result<void> went = GoToFolders(session.folders); !went) {
@@ -153,7 +192,30 @@ int Main(int argc, char** argv) {
   return Finish(output, session.run());
 }
 
+int Main(int argc, char** argv) {
+  OccupyStandardDescriptors();
+  // What is too large for a limit is an error of the write, and not the end.
+  (void)::signal(SIGXFSZ, SIG_IGN);
+  Session session;
+  // Nothing of ours throws; the system's library does, for want of memory.
+  try {
+    return RunCommand(argc, argv, session);
+  } catch (const std::bad_alloc&) {
+    return session.output.Fail(Error(ErrorCode::kFailed, "out of memory"));
+  } catch (const std::exception& exception) {
+    return session.output.Fail(Error(ErrorCode::kFailed, exception.what()));
+  }
+}
+
 }  // namespace
 }  // namespace helios::cli
 
-int main(int argc, char** argv) { return helios::cli::Main(argc, argv); }
+int main(int argc, char** argv) {
+  try {
+    return helios::cli::Main(argc, argv);
+  } catch (...) {
+    // Not even room to say what happened.
+    (void)std::fputs("helios: out of memory\n", stderr);
+    return helios::cli::kExitFailure;
+  }
+}

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 
@@ -235,6 +236,20 @@ std::string FormatBytes(uint64_t bytes) {
   return text;
 }
 
+namespace {
+
+bool HasCauses(const Omission& omission) {
+  return std::any_of(omission.first_causes.begin(), omission.first_causes.end(),
+                     [](const std::string& cause) { return !cause.empty(); });
+}
+
+}  // namespace
+
+std::string QuoteOmitted(const Omission& omission, size_t index) {
+  const std::string& cause = omission.first_causes[index];
+  return QuoteName(omission.first_paths[index]) + (cause.empty() ? "" : ": " + cause);
+}
+
 Json ToJson(const CaptureReport& report) {
   Json json = Json::object();
   for (size_t i = 0; i < report.omissions.size(); ++i) {
@@ -242,6 +257,7 @@ Json ToJson(const CaptureReport& report) {
     if (omission.count == 0) continue;
     Json entry = {{"count", omission.count}};
     AddPaths(&entry, "paths", omission.first_paths);
+    if (HasCauses(omission)) entry["reasons"] = omission.first_causes;
     json[std::string(OmissionReasonName(static_cast<OmissionReason>(i)))] = std::move(entry);
   }
   return json;
@@ -280,7 +296,7 @@ void PrintOmissions(const Output& output, const CaptureReport& report) {
     std::string line =
         std::string("  ") + kExplanations[i] + ": " + std::to_string(omission.count) + " (";
     for (size_t k = 0; k < omission.first_paths.size(); ++k) {
-      line += (k > 0 ? ", " : "") + QuoteName(omission.first_paths[k]);
+      line += (k > 0 ? ", " : "") + QuoteOmitted(omission, k);
     }
     if (omission.count > omission.first_paths.size()) line += ", …";
     output.PrintText(line + ")\n");
@@ -298,8 +314,8 @@ void PrintFailures(const Output& output, const WriteReport& report) {
 
 void WarnOfIgnoreFiles(const Output& output, const IgnoreWarnings& warnings) {
   for (const IgnoreWarning& warning : warnings.first) {
-    output.Warn(QuoteName(warning.path) + " line " + std::to_string(warning.line) +
-                " has no effect: " + QuoteMessage(warning.text));
+    const std::string line = warning.line == 0 ? "" : " line " + std::to_string(warning.line);
+    output.Warn(QuoteName(warning.path) + line + " has no effect: " + QuoteMessage(warning.text));
   }
   if (warnings.has_more) output.Warn("… and more malformed lines of .heliosignore files");
 }

@@ -52,6 +52,8 @@ void AddPaths(Json* object, const std::string& key, const std::vector<std::strin
 
 // A name as a terminal may show it: control characters and bytes that are no text as escapes.
 std::string QuoteName(std::string_view name);
+// One of the first paths of an omission, with what went wrong if that is known.
+std::string QuoteOmitted(const Omission& omission, size_t index);
 // A message with names in it, the same way, but for backslashes and the lines of a list.
 std::string QuoteMessage(std::string_view message);
 // "12 files", "1 file".

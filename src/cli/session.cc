@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <mutex>
 #include <optional>
+#include <system_error>
 #include <thread>
 
 #include "cli/command.h"
@@ -90,7 +91,11 @@ Result<EngineOptions> Session::MakeEngineOptions(const std::string& create_with)
     options.debug("store " + location.path + " (" + location.rule + ")");
   }
   if (!output.quiet && ::isatty(STDERR_FILENO) != 0) {
-    display_ = std::make_shared<ProgressDisplay>(&progress_);
+    try {
+      display_ = std::make_shared<ProgressDisplay>(&progress_);
+    } catch (const std::system_error&) {
+      // The system gives no thread for it: then nothing is shown.
+    }
   }
   return options;
 }
@@ -168,9 +173,14 @@ void AddGitOption(CLI::App* command, Session* session) {
       ->check(CLI::IsMember({"include", "exclude"}));
 }
 
+void AddListOption(CLI::App* command, const std::string& name, const std::string& type,
+                   std::vector<std::string>* values, const std::string& description) {
+  AddList(command, name, values, description)->type_name(type);
+}
+
 void AddLabelOption(CLI::App* command, std::vector<std::string>* labels) {
-  AddList(command, "-l,--label", labels, "KEY=VALUE for the record (may be repeated)")
-      ->type_name("KEY=VALUE");
+  AddListOption(command, "-l,--label", "KEY=VALUE", labels,
+                "KEY=VALUE for the record (may be repeated)");
 }
 
 void AddSelectionOptions(CLI::App* command, Selection* selection) {

@@ -97,19 +97,22 @@ Result<CommitReport> Engine::Commit(const CommitRequest& request) {
     report.files_hashed = scan->files_hashed;
 
     state.SetPhase("writing");
-    const auto is_unchanged = [&](const std::optional<Operation>& latest) {
-      return latest && !latest->IsLazy() && latest->snapshot == scan->root.tree &&
-             latest->attributes == scan->root.attributes &&
-             // What should have been there and was not (a lost pack, say) is put back.
-             writer.new_objects() == 0 && request.message.empty() && request.labels.empty() &&
-             scan->report[OmissionReason::kTorn].count == 0;
+    const auto is_unchanged = [&](const std::optional<Operation>& latest) -> Result<bool> {
+      const bool is_same = latest && !latest->IsLazy() && latest->snapshot == scan->root.tree &&
+                           latest->attributes == scan->root.attributes &&
+                           // What should have been there and was not (a lost pack, say) is put
+                           // back.
+                           writer.new_objects() == 0 && request.message.empty() &&
+                           request.labels.empty() && scan->report[OmissionReason::kTorn].count == 0;
+      return is_same ? state.HasRecord(latest->record) : Result<bool>(false);
     };
     HELIOS_TRY_ASSIGN(const FileLock turn, state.TakeTurn(workspace));
     // Contents and trees, the record, the operation: each is durable before the next is visible.
     for (int attempt = 0;; ++attempt) {
       HELIOS_TRY_ASSIGN(const std::optional<Operation> latest, state.log.Latest(workspace.key));
       HELIOS_TRY(CheckBaseline(latest, request));
-      if (is_unchanged(latest)) {
+      HELIOS_TRY_ASSIGN(const bool unchanged, is_unchanged(latest));
+      if (unchanged) {
         report.unchanged = true;
         report.record = latest->record;
         break;
@@ -132,11 +135,6 @@ Result<CommitReport> Engine::Commit(const CommitRequest& request) {
       if (appended) break;
     }
     if (is_interrupted) HELIOS_TRY(RemoveRestoreIntent(state.FolderOf(workspace)));
-    // Last, so that it never speaks of objects that are not there.
-    state.SetPhase("writing the index");
-    if (scan->index_is_stale || !index) {
-      state.SaveIndex(workspace, request.workspace, index, scan.get());
-    }
     report.new_objects = writer.new_objects();
     report.new_bytes = writer.new_bytes();
     report.reused_objects = writer.reused_objects();
@@ -146,6 +144,11 @@ Result<CommitReport> Engine::Commit(const CommitRequest& request) {
       HELIOS_TRY_ASSIGN(ObjectStore * store, state.Store());
       const Result<void> maintained = store->Maintain();
       if (!maintained) state.Debug("packs not merged: " + maintained.error().message());
+    }
+    // Last, so that it never speaks of objects that are not there, and names the packs as they are.
+    state.SetPhase("writing the index");
+    if (scan->index_is_stale || !index) {
+      state.SaveIndex(workspace, request.workspace, index, scan.get());
     }
   }
   state.SetPhase("counting");

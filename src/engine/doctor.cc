@@ -10,6 +10,7 @@
 
 #include "engine/engine_state.h"
 #include "history/branches.h"
+#include "store/metrics_file.h"
 
 namespace helios {
 namespace {
@@ -19,14 +20,17 @@ namespace fs = std::filesystem;
 // A commit of a little work fits into this; with less, the next one may fail.
 constexpr uint64_t kFreeBytesMin = uint64_t{16} << 20;
 constexpr std::string_view kTemporaryPrefix = ".tmp-";
-constexpr std::string_view kNewStorePrefix = ".helios-new-";
 
 constexpr char kAdviceCopy[] =
     "Copy the store before anything else is tried. Commits into another store (--store DIR) are "
     "not affected.";
 constexpr char kAdvicePacks[] =
-    "Copy the store before anything else is tried. Committing folders that still hold the lost "
-    "contents stores them anew; a pack from a copy of the store can be put back under its name.";
+    "Copy the store before anything else is tried. A pack from a copy of the store can be put back "
+    "under its name. Else move the damaged packs out of the store's pack folder: the next commit "
+    "of "
+    "a folder then reads every file and stores anew what was lost and is still in it.";
+constexpr char kAdviceVersion[] =
+    "Use a build of Helios that knows this format, or another store (--store DIR).";
 constexpr char kAdviceRefs[] =
     "Remove the damaged tag (helios tag --delete NAME, or its file) and set it again.";
 constexpr char kAdviceAccess[] =
@@ -39,6 +43,26 @@ HealthCheck Well(std::string name, std::string message, std::string advice = "")
 
 HealthCheck Wrong(std::string name, const Error& error, std::string advice) {
   return {std::move(name), false, error.message(), std::move(advice), error.code()};
+}
+
+std::string List(const std::vector<Error>& errors) {
+  std::string list;
+  for (const Error& error : errors) list += "\n  " + OnOneLine(error.message());
+  return list;
+}
+
+bool IsRefusal(const Error& error) {
+  return error.os_error() == EACCES || error.os_error() == EPERM;
+}
+
+std::string AdviceOnStore(const Error& error) {
+  if (error.code() == ErrorCode::kUnsupported) return kAdviceVersion;
+  return error.code() == ErrorCode::kCorrupt ? kAdviceCopy : kAdviceAccess;
+}
+
+std::string AdviceOnObjects(const Error& error) {
+  if (error.code() == ErrorCode::kUnsupported) return kAdviceVersion;
+  return IsRefusal(error) ? kAdviceAccess : kAdvicePacks;
 }
 
 std::string Plural(uint64_t number, const std::string& noun) {
@@ -145,28 +169,36 @@ HealthCheck CheckLeftovers(const StorePaths& paths, const std::string& backend_f
 
 HealthCheck CheckObjects(ObjectStore* store) {
   const Result<std::vector<Error>> damage = store->Check();
-  if (!damage) return Wrong("objects", damage.error(), kAdviceAccess);
+  if (!damage) return Wrong("objects", damage.error(), AdviceOnObjects(damage.error()));
   const Result<StoreTotals> totals = store->Totals();
-  if (!totals) return Wrong("objects", totals.error(), kAdviceAccess);
+  if (!totals) return Wrong("objects", totals.error(), AdviceOnObjects(totals.error()));
   const std::string message = Plural(totals->objects, "object") + " in " +
                               Plural(totals->packs, "pack") + ", " +
                               Megabytes(totals->bytes_on_disk) + " on disk";
   if (damage->empty()) return Well("objects", message + ", every index is whole");
-  std::string list;
-  for (const Error& error : *damage) list += "\n  " + error.message();
-  return Wrong("objects", Error(damage->front().code(), message + "; besides:" + list),
-               kAdvicePacks);
+  return Wrong("objects", Error(damage->front().code(), message + "; besides:" + List(*damage)),
+               AdviceOnObjects(damage->front()));
 }
 
-HealthCheck CheckOperationLog(const OperationLog& log, const std::string& path) {
+HealthCheck CheckOperationLog(const OperationLog& log) {
   uint64_t operations = 0;
   const Result<void> read = log.ForEach([&](const Operation&) { ++operations; });
-  if (read) return Well("operation_log", Plural(operations, "operation"));
-  if (read.error().os_error() == ENOENT) {
-    return Wrong("operation_log",
-                 Error(ErrorCode::kCorrupt, "operation log " + path + " is missing"), kAdviceCopy);
-  }
-  return Wrong("operation_log", read.error(), kAdviceCopy);
+  if (!read) return Wrong("operation_log", read.error(), kAdviceCopy);
+  const std::vector<Error> lost = log.CheckCheckpoints();
+  if (lost.empty()) return Well("operation_log", Plural(operations, "operation"));
+  return Wrong(
+      "operation_log",
+      Error(lost.front().code(), Plural(operations, "operation") + "; besides:" + List(lost)),
+      kAdviceCopy);
+}
+
+HealthCheck CheckStatistics(const std::string& path) {
+  const Result<Metrics> read = ReadMetricsFile(path);
+  if (read) return Well("statistics", "readable");
+  return Wrong("statistics", read.error(),
+               IsRefusal(read.error()) ? kAdviceAccess
+                                       : "Remove the file: it is counted from zero again then, and "
+                                         "nothing else is lost.");
 }
 
 HealthCheck CheckRefs(const RefStore& refs, const OperationLog& log, ObjectStore* store) {
@@ -245,8 +277,7 @@ Result<HealthReport> Engine::CheckHealth(const EngineOptions& options, const Wor
   Result<Backend> backend = IdentifyStore(options.store, options.backends);
   if (!backend) {
     if (backend.error().code() == ErrorCode::kNoStore) return std::move(backend).error();
-    const bool is_damage = backend.error().code() == ErrorCode::kCorrupt;
-    add(Wrong("store", backend.error(), is_damage ? kAdviceCopy : kAdviceAccess));
+    add(Wrong("store", backend.error(), AdviceOnStore(backend.error())));
     return report;
   }
   State state(options, std::move(backend).value());
@@ -258,9 +289,11 @@ Result<HealthReport> Engine::CheckHealth(const EngineOptions& options, const Wor
   add(CheckWritable(state.paths, backend_folder));
   const Result<ObjectStore*> opened = state.Store();
   ObjectStore* const store = opened ? *opened : nullptr;
-  add(opened ? CheckObjects(store) : Wrong("objects", opened.error(), kAdvicePacks));
-  add(CheckOperationLog(state.log, state.paths.OperationLog()));
+  add(opened ? CheckObjects(store)
+             : Wrong("objects", opened.error(), AdviceOnObjects(opened.error())));
+  add(CheckOperationLog(state.log));
   add(CheckRefs(state.refs, state.log, store));
+  add(CheckStatistics(state.paths.Metrics()));
   add(CheckLeftovers(state.paths, backend_folder));
   const Result<OpenWorkspace> folder = state.OpenWorkspaceRoot(workspace, false);
   if (!folder) {

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <ctime>
 #include <filesystem>
@@ -133,6 +134,13 @@ Result<FileLock> Engine::State::TakeTurn(const OpenWorkspace& workspace) const {
   return FileLock::Acquire(folder + "/turn", FileLock::Mode::kExclusive, kStoreLockWait);
 }
 
+Result<bool> Engine::State::HasRecord(const RecordId& record) {
+  const ObjectKey key(record);
+  HELIOS_TRY_ASSIGN(ObjectStore * store, Store());
+  HELIOS_TRY_ASSIGN(const std::vector<bool> has, store->HasMany({&key, 1}));
+  return bool{has.front()};
+}
+
 Result<ResolvedRecord> Engine::State::Resolve(const std::string& id,
                                               const std::string& workspace_key) {
   HELIOS_TRY_ASSIGN(ObjectStore * store, Store());
@@ -168,18 +176,40 @@ std::string Engine::State::IndexPath(const OpenWorkspace& workspace) const {
 }
 
 std::optional<StatIndex> Engine::State::LoadIndex(const OpenWorkspace& workspace,
-                                                  const Workspace& request) const {
-  return StatIndex::Load(IndexPath(workspace), ExpectedIndex(workspace, request));
+                                                  const Workspace& request) {
+  std::optional<StatIndex> index =
+      StatIndex::Load(IndexPath(workspace), ExpectedIndex(workspace, request));
+  if (index && !IsBacked(*index)) index.reset();
+  return index;
+}
+
+bool Engine::State::IsBacked(const StatIndex& index) {
+  const IndexedSection* root = index.Root();
+  const Result<ObjectStore*> store = Store();
+  if (root == nullptr || !store) return false;
+  const Result<bool> has_parts = (*store)->HasParts(index.parts());
+  if (!has_parts || !*has_parts) {
+    Debug("stat index not used: the store has lost packs since it was written");
+    return false;
+  }
+  const ObjectKey roots[] = {TreeId{Digest::FromBytes(root->tree)},
+                             AttributesId{Digest::FromBytes(root->attributes)}};
+  const Result<std::vector<bool>> has = (*store)->HasMany(roots);
+  return has && std::find(has->begin(), has->end(), false) == has->end();
 }
 
 void Engine::State::SaveIndex(const OpenWorkspace& workspace, const Workspace& request,
-                              const std::optional<StatIndex>& old, ScanResult* scan) const {
+                              const std::optional<StatIndex>& old, ScanResult* scan) {
   IndexHeader header = ExpectedIndex(workspace, request);
   uint64_t base = 0;
-  const Bytes body = scan->MakeIndex(old ? &*old : nullptr, &header, &base);
-  const Result<std::string> folder = log.WorkspaceFolder(workspace.key);
-  if (!folder) return;
-  const Result<void> saved = StatIndex::Save(*folder, kIndexFile, header, body, base);
+  Bytes body = scan->MakeIndex(old ? &*old : nullptr, &header, &base);
+  const auto save = [&]() -> Result<void> {
+    HELIOS_TRY_ASSIGN(const std::string folder, log.WorkspaceFolder(workspace.key));
+    HELIOS_TRY_ASSIGN(ObjectStore * store, Store());
+    HELIOS_TRY_ASSIGN(const std::vector<uint64_t> parts, store->Parts());
+    return StatIndex::Save(folder, kIndexFile, header, std::move(body), base, parts);
+  };
+  const Result<void> saved = save();
   if (!saved) Debug("stat index not written: " + saved.error().message());
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/metrics_recorder.h"
 #include "base/mutex.h"
+#include "base/one_line.h"
 #include "engine/group_commit.h"
 #include "helios/engine.h"
 #include "history/id_resolver.h"
@@ -48,17 +49,21 @@ class Engine::State {
   // once take turns, instead of overtaking each other again and again.
   Result<FileLock> TakeTurn(const OpenWorkspace& workspace) const;
 
+  // Whether a record that the log names can be found: a look-up, nothing is read.
+  Result<bool> HasRecord(const RecordId& record);
+
   Result<ResolvedRecord> Resolve(const std::string& id, const std::string& workspace_key);
 
   // Scans with the workspace's stat index. `index` must outlive the result.
   Result<std::unique_ptr<ScanResult>> Scan(const OpenWorkspace& workspace, const Workspace& request,
                                            const std::optional<StatIndex>& index, ObjectSink sink);
   std::string IndexPath(const OpenWorkspace& workspace) const;
-  std::optional<StatIndex> LoadIndex(const OpenWorkspace& workspace,
-                                     const Workspace& request) const;
+  // nullopt too if the store has lost something that the index relies on: then every file is read,
+  // and a commit stores what is missing anew.
+  std::optional<StatIndex> LoadIndex(const OpenWorkspace& workspace, const Workspace& request);
   // Best effort: the index is a cache.
   void SaveIndex(const OpenWorkspace& workspace, const Workspace& request,
-                 const std::optional<StatIndex>& old, ScanResult* scan) const;
+                 const std::optional<StatIndex>& old, ScanResult* scan);
 
   // What Engine::CommitVst does, but for the counting.
   Result<VstCommitReport> CommitVst(Vst& vst, const VstCommitRequest& request);
@@ -98,6 +103,8 @@ class Engine::State {
 
  private:
   IndexHeader ExpectedIndex(const OpenWorkspace& workspace, const Workspace& request) const;
+  // Whether the store still has what the index was written upon, as far as look-ups tell.
+  bool IsBacked(const StatIndex& index);
   // RestoreLazily, but for what is counted.
   Result<RestoreReport> MoveLazily(const RestoreRequest& request);
 

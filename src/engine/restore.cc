@@ -17,7 +17,9 @@ constexpr size_t kPathsInMessageMax = 20;
 
 std::string ListPaths(const std::vector<std::string>& paths) {
   std::string list;
-  for (size_t i = 0; i < paths.size() && i < kPathsInMessageMax; ++i) list += "\n  " + paths[i];
+  for (size_t i = 0; i < paths.size() && i < kPathsInMessageMax; ++i) {
+    list += "\n  " + OnOneLine(paths[i]);
+  }
   if (paths.size() > kPathsInMessageMax) {
     list += "\n  … and " + std::to_string(paths.size() - kPathsInMessageMax) + " more";
   }

@@ -100,6 +100,10 @@ Result<ResolvedRecord> ResolveDigits(ObjectStore* store, const OperationLog& log
     }
   }));
   if (matches.empty()) {
+    // An id that the log has lost is not one that was never there.
+    if (std::vector<Error> lost = log.CheckCheckpoints(); !lost.empty()) {
+      return std::move(lost.front());
+    }
     const std::optional<Digest> full = Digest::FromHex(prefix);
     return full ? UnknownFullId(store, *full, text) : Unknown(text);
   }

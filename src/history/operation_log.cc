@@ -3,8 +3,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <filesystem>
 
 #include "base/codec.h"
 #include "base/hex.h"
@@ -17,6 +19,8 @@ namespace {
 constexpr size_t kEntryOverhead = 4 + 8 + 4;
 constexpr size_t kOperationBytesMax = 16 << 10;
 constexpr size_t kWorkspaceBytesMax = 64;
+// What a disk writes as a whole, or not at all.
+constexpr size_t kBlockBytes = 512;
 // No operation holds so many zeros in a row: absent attributes, device, inode and path are 35.
 constexpr size_t kHoleBytesMin = 40;
 constexpr size_t kPathBytesMax = 8 << 10;
@@ -129,15 +133,65 @@ bool HasWholeLength(ByteView rest) {
          LoadLittleEndian<uint32_t>(rest.data() + rest.size() - sizeof(uint32_t)) == length;
 }
 
-Result<Bytes> ReadFrom(int fd, uint64_t start, const std::string& path) {
+// The whole entry that `rest` would be, were one of its two lengths not wrong: the check of the
+// payload tells. nullopt if it is none.
+std::optional<Bytes> EntryButForALength(ByteView rest) {
+  constexpr size_t kHeadBytes = sizeof(uint32_t) + sizeof(uint64_t);
+  if (rest.size() < kEntryOverhead) return std::nullopt;
+  const auto check = LoadLittleEndian<uint64_t>(rest.data() + sizeof(uint32_t));
+  const auto is_payload = [&](size_t length) {
+    return length <= rest.size() - kHeadBytes && length <= kOperationBytesMax &&
+           Checksum64(rest.substr(kHeadBytes, length)) == check;
+  };
+  const size_t up_to_the_end = rest.size() - kEntryOverhead;
+  for (const size_t length : {size_t{LoadLittleEndian<uint32_t>(rest.data())}, up_to_the_end}) {
+    if (is_payload(length)) return EncodeEntry(rest.substr(kHeadBytes, length));
+  }
+  return std::nullopt;
+}
+
+// True if `bytes` at `offset` of the file may be what a crash left of an append of `entry`: some of
+// its blocks, and zeros in place of the others.
+bool IsTornAppend(ByteView bytes, ByteView entry, uint64_t offset) {
+  Bytes whole(entry);
+  whole.resize(std::max(bytes.size(), entry.size()), '\0');
+  for (size_t at = 0; at < bytes.size();) {
+    const size_t in_block = kBlockBytes - static_cast<size_t>((offset + at) % kBlockBytes);
+    const ByteView block = bytes.substr(at, in_block);
+    const bool is_empty = block.find_first_not_of('\0') == block.npos;
+    if (!is_empty && block != ByteView(whole).substr(at, block.size())) return false;
+    at += block.size();
+  }
+  return true;
+}
+
+// Whether what follows the last whole entry is more than the rest of an append that was cut short.
+bool IsDamage(ByteView rest, uint64_t offset) {
+  if (rest.size() > kOperationBytesMax + kEntryOverhead || HasWholeLength(rest)) return true;
+  const std::optional<Bytes> entry = EntryButForALength(rest);
+  if (entry && !IsTornAppend(rest, *entry, offset)) return true;
+  // A whole entry further on shows that this is not the end of the log.
+  for (size_t skip = 1; skip < rest.size(); ++skip) {
+    ByteView later = rest.substr(skip);
+    if (TakeEntry(&later)) return true;
+  }
+  return false;
+}
+
+Result<uint64_t> SizeOf(int fd, const std::string& path) {
   const off_t size = ::lseek(fd, 0, SEEK_END);
   if (size < 0) return Error::FromErrno(errno, "read", path);
-  if (static_cast<uint64_t>(size) > kLogBytesMax) {
+  return static_cast<uint64_t>(size);
+}
+
+Result<Bytes> ReadFrom(int fd, uint64_t start, const std::string& path) {
+  HELIOS_TRY_ASSIGN(const uint64_t size, SizeOf(fd, path));
+  if (size > kLogBytesMax) {
     return Error(ErrorCode::kCorrupt, path + " is larger than it can be");
   }
-  if (static_cast<uint64_t>(size) <= start) return Bytes();
+  if (size <= start) return Bytes();
   // A writer may cut a torn tail off meanwhile: what is there counts, not what there was.
-  Bytes bytes(static_cast<size_t>(size) - static_cast<size_t>(start), '\0');
+  Bytes bytes(static_cast<size_t>(size - start), '\0');
   HELIOS_TRY_ASSIGN(const size_t length, ReadAt(fd, bytes.data(), bytes.size(), start, path));
   bytes.resize(length);
   return bytes;
@@ -214,13 +268,7 @@ Result<OperationLog::Scanned> OperationLog::Scan(int fd, uint64_t start,
     for (const Operation& operation : *operations) visitor(operation);
   }
   const uint64_t end = start + (bytes.size() - rest.size());
-  bool damaged = rest.size() > kOperationBytesMax + kEntryOverhead || HasWholeLength(rest);
-  // A whole entry further on shows that this is not the end of the log.
-  for (size_t skip = 1; !damaged && skip < rest.size(); ++skip) {
-    ByteView later = rest.substr(skip);
-    damaged = TakeEntry(&later).has_value();
-  }
-  if (damaged) {
+  if (IsDamage(rest, end)) {
     return Error(ErrorCode::kCorrupt,
                  "operation log " + path_ + " is damaged at offset " + std::to_string(end));
   }
@@ -231,31 +279,97 @@ Result<std::optional<Operation>> OperationLog::LatestIn(int fd, const std::strin
                                                         uint64_t* end) const {
   std::optional<Operation> latest;
   uint64_t start = 0;
-  // checkpoint := u64 end of the entry in the log, entry
-  const Result<std::optional<Bytes>> checkpoint = ReadFileIfExists(
-      workspaces_ + "/" + workspace + "/" + kCheckpointFile, 2 * kOperationBytesMax);
-  if (checkpoint && *checkpoint && (*checkpoint)->size() > sizeof(uint64_t)) {
-    const auto checkpoint_end = LoadLittleEndian<uint64_t>((*checkpoint)->data());
-    const ByteView entry = ByteView(**checkpoint).substr(sizeof(uint64_t));
-    // Believed only if the log holds that very entry just there.
-    const bool is_there = HoldsEntry(fd, entry, checkpoint_end, path_);
-    ByteView rest = entry;
-    const std::optional<ByteView> payload = is_there ? TakeEntry(&rest) : std::nullopt;
-    if (payload && rest.empty()) latest = LastOf(*payload, workspace);
-    if (latest) start = checkpoint_end;
+  if (std::optional<Checkpoint> checkpoint = ReadCheckpoint(workspace)) {
+    HELIOS_TRY(CheckHolds(fd, workspace, *checkpoint));
+    latest = std::move(checkpoint->operation);
+    start = checkpoint->end;
   }
   HELIOS_TRY_ASSIGN(const Scanned scanned, Scan(fd, start, [&](const Operation& operation) {
-                      const bool is_own = operation.workspace == workspace && !workspace.empty();
-                      if (is_own) latest = operation;
+                      const bool moves = !workspace.empty() && operation.workspace == workspace;
+                      if (moves) latest = operation;
                     }));
   if (end != nullptr) *end = scanned.end;
   return latest;
 }
 
 Result<std::optional<Operation>> OperationLog::Latest(const std::string& workspace) const {
+  HELIOS_TRY_ASSIGN(const Fd fd, OpenToRead());
+  return LatestIn(fd.get(), workspace, nullptr);
+}
+
+// A store is made with its log: one without has lost it.
+Result<Fd> OperationLog::OpenToRead() const {
   Result<Fd> fd = OpenAt(AT_FDCWD, path_, O_RDONLY | O_NOFOLLOW);
-  if (!fd) return std::move(fd).error();
-  return LatestIn(fd->get(), workspace, nullptr);
+  if (fd || fd.error().os_error() != ENOENT) return fd;
+  return Error(ErrorCode::kCorrupt,
+               "operation log " + path_ +
+                   " is missing; copy the store before anything else is tried, then put the log "
+                   "back from an earlier copy of the store",
+               ENOENT);
+}
+
+std::string OperationLog::CheckpointPath(const std::string& workspace) const {
+  return workspaces_ + "/" + workspace + "/" + kCheckpointFile;
+}
+
+// checkpoint := u64 end of the entry in the log, entry, u64 check of both
+std::optional<OperationLog::Checkpoint> OperationLog::ReadCheckpoint(
+    const std::string& workspace) const {
+  const Result<std::optional<Bytes>> bytes =
+      ReadFileIfExists(CheckpointPath(workspace), 2 * kOperationBytesMax);
+  if (!bytes || !*bytes || (*bytes)->size() < 2 * sizeof(uint64_t)) return std::nullopt;
+  const ByteView checked = ByteView(**bytes).substr(0, (*bytes)->size() - sizeof(uint64_t));
+  if (LoadLittleEndian<uint64_t>(checked.data() + checked.size()) != Checksum64(checked)) {
+    return std::nullopt;
+  }
+  Checkpoint checkpoint;
+  checkpoint.end = LoadLittleEndian<uint64_t>(checked.data());
+  checkpoint.entry = checked.substr(sizeof(uint64_t));
+  ByteView rest = checkpoint.entry;
+  const std::optional<ByteView> payload = TakeEntry(&rest);
+  if (!payload || !rest.empty()) return std::nullopt;
+  std::optional<Operation> operation = LastOf(*payload, workspace);
+  if (!operation) return std::nullopt;
+  checkpoint.operation = *std::move(operation);
+  return checkpoint;
+}
+
+Result<void> OperationLog::CheckHolds(int fd, const std::string& workspace,
+                                      const Checkpoint& checkpoint) const {
+  if (HoldsEntry(fd, checkpoint.entry, checkpoint.end, path_)) return {};
+  HELIOS_TRY_ASSIGN(const uint64_t size, SizeOf(fd, path_));
+  const std::string known = CheckpointPath(workspace);
+  return Error(ErrorCode::kCorrupt,
+               "operation log " + path_ + " (" + std::to_string(size) +
+                   " bytes) does not hold the operation that " + known +
+                   " says was written to it up to offset " + std::to_string(checkpoint.end) +
+                   ": the log was damaged, or an older copy was put in its place; copy the store, "
+                   "then put the newer log back, or remove " +
+                   known + " to go on from what the log still holds of " +
+                   checkpoint.operation.path);
+}
+
+std::vector<Error> OperationLog::CheckCheckpoints() const {
+  std::vector<Error> lost;
+  const Result<Fd> fd = OpenToRead();
+  if (!fd) return {fd.error()};
+  std::error_code failure;
+  for (std::filesystem::directory_iterator it(workspaces_, failure), end; !failure && it != end;
+       it.increment(failure)) {
+    const std::string workspace = it->path().filename().string();
+    const std::optional<Checkpoint> checkpoint = ReadCheckpoint(workspace);
+    if (!checkpoint) continue;
+    Result<void> holds = CheckHolds(fd->get(), workspace, *checkpoint);
+    if (!holds) lost.push_back(std::move(holds).error());
+  }
+  return lost;
+}
+
+Result<void> OperationLog::CheckMayCut(int fd, uint64_t end) const {
+  HELIOS_TRY_ASSIGN(const uint64_t size, SizeOf(fd, path_));
+  if (size <= end) return {};
+  std::vector<Error> lost = CheckCheckpoints();
+  return lost.empty() ? Result<void>() : std::move(lost.front());
 }
 
 Result<bool> OperationLog::Append(const Operation& operation) const {
@@ -277,6 +391,7 @@ Result<std::vector<bool>> OperationLog::AppendMany(std::span<const Operation> op
   }
   const Batch batch = Choose(operations, *tail);
   if (batch.entries.empty()) return batch.appended;
+  HELIOS_TRY(CheckMayCut(lock.fd(), tail->end_));
   HELIOS_TRY(WriteEntries(lock.fd(), batch.entries, tail->end_));
   Advance(batch, tail);
   return batch.appended;
@@ -343,7 +458,7 @@ void OperationLog::Advance(const Batch& batch, LogTail* tail) const {
 }
 
 Result<void> OperationLog::Follow(LogTail* tail) const {
-  HELIOS_TRY_ASSIGN(const Fd fd, OpenAt(AT_FDCWD, path_, O_RDONLY | O_NOFOLLOW));
+  HELIOS_TRY_ASSIGN(const Fd fd, OpenToRead());
   return FollowIn(fd.get(), tail);
 }
 
@@ -376,12 +491,13 @@ void OperationLog::WriteCheckpoint(const std::string& workspace, ByteView entry,
   Encoder encoder(&bytes);
   encoder.Fixed(end);
   encoder.Raw(entry);
+  encoder.Fixed(Checksum64(bytes));
   const Result<std::string> folder = WorkspaceFolder(workspace);
   if (folder) (void)ReplaceFile(*folder, kCheckpointFile, bytes, Durability::kCache);
 }
 
 Result<void> OperationLog::ForEach(const Visitor& visitor) const {
-  HELIOS_TRY_ASSIGN(const Fd fd, OpenAt(AT_FDCWD, path_, O_RDONLY | O_NOFOLLOW));
+  HELIOS_TRY_ASSIGN(const Fd fd, OpenToRead());
   HELIOS_TRY(Scan(fd.get(), 0, visitor));
   return {};
 }

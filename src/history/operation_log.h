@@ -79,7 +79,8 @@ class OperationLog {
       : path_(std::move(path)), workspaces_(std::move(workspaces)) {}
 
   // The last operation of a workspace or branch, by its key; nullopt if it has none. Reads only
-  // what is new since that workspace's last checkpoint. Errors: kCorrupt if the log is damaged.
+  // what is new since that line's last checkpoint. Errors: kCorrupt if the log is damaged, missing,
+  // or lacks what the checkpoint says was in it.
   Result<std::optional<Operation>> Latest(const std::string& workspace) const;
 
   // Appends `operation` if its line still stands at operation.replaced, and returns true once
@@ -96,6 +97,10 @@ class OperationLog {
   // Reads what was appended since.
   Result<void> Follow(LogTail* tail) const;
 
+  // What any checkpoint says was appended and the log does not hold: one kCorrupt for each. A
+  // checkpoint is written after the log was synced, so that no crash leaves it ahead of the log.
+  std::vector<Error> CheckCheckpoints() const;
+
   // Every operation, oldest first.
   using Visitor = std::function<void(const Operation& operation)>;
   Result<void> ForEach(const Visitor& visitor) const;
@@ -108,7 +113,20 @@ class OperationLog {
     uint64_t end = 0;  // of the last whole entry
     Bytes last_entry;  // empty if there is none
   };
+  // What a checkpoint says: that the log held `entry` just before `end`, with `operation` in it.
+  struct Checkpoint {
+    uint64_t end = 0;
+    Bytes entry;
+    Operation operation;
+  };
+  Result<Fd> OpenToRead() const;
   Result<Scanned> Scan(int fd, uint64_t start, const Visitor& visitor) const;
+  std::string CheckpointPath(const std::string& workspace) const;
+  // nullopt if there is none, or one that is damaged.
+  std::optional<Checkpoint> ReadCheckpoint(const std::string& workspace) const;
+  Result<void> CheckHolds(int fd, const std::string& workspace, const Checkpoint& checkpoint) const;
+  // Refuses to cut off what lies behind `end` if a checkpoint knows it for more than a torn append.
+  Result<void> CheckMayCut(int fd, uint64_t end) const;
   Result<std::optional<Operation>> LatestIn(int fd, const std::string& workspace,
                                             uint64_t* end) const;
   Result<void> FollowIn(int fd, LogTail* tail) const;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -162,7 +163,7 @@ TEST_F(OperationLogTest, EntriesHaveTheBytesOfTheFormat) {
 
 // Whoever wrote it knew more than this build: nothing is cut off, and nothing guessed.
 TEST_F(OperationLogTest, KindsThatNobodyKnowsAreUnsupported) {
-  for (const int kind : {0, 4, 255}) {
+  for (const int kind : {0, 5, 255}) {
     Operation operation = MakeOperation("a", "1", std::nullopt);
     operation.kind = static_cast<OperationKind>(kind);
     WriteWholeFile(path_, "");
@@ -419,11 +420,69 @@ TEST_F(TornLogTest, TailWithoutItsMiddleIsOverwritten) {
   ExpectTornTailIsOverwritten("hole");
 }
 
-TEST_F(TornLogTest, CheckpointAheadOfALogThatWasCutIsNotBelieved) {
-  // The log is the truth: a checkpoint may speak of what the log has lost.
-  WriteWholeFile(path_, file_.substr(0, lengths_[1]));
-  EXPECT_EQ(Latest("a"), operations_[1]);
-  EXPECT_EQ(Append("a", "4").replaced, std::optional(operations_[1].record));
+TEST_F(TornLogTest, LogThatLacksWhatACheckpointKnowsIsCorrupt) {
+  // A checkpoint is written after the log was synced: no crash leaves it ahead.
+  Bytes noise = file_;
+  noise.replace(0, noise.size(), RandomBytes(noise.size(), 1));
+  std::vector<Bytes> damaged{"", noise, file_.substr(0, lengths_[0]), file_.substr(0, lengths_[1]),
+                             file_.substr(0, file_.size() - 1)};
+  for (const Bytes& bytes : damaged) {
+    WriteWholeFile(path_, bytes);
+    ASSERT_TRUE(Fails(log_.Latest("a"), ErrorCode::kCorrupt, CheckpointOf("a")));
+    const Operation next = MakeOperation("a", "4", operations_[2].record);
+    ASSERT_TRUE(Fails(log_.Append(next), ErrorCode::kCorrupt, path_));
+    ASSERT_EQ(log_.CheckCheckpoints().size(), 1u);
+    ASSERT_EQ(ReadWholeFile(path_), bytes);
+  }
+  WriteWholeFile(path_, file_);
+  EXPECT_TRUE(log_.CheckCheckpoints().empty());
+}
+
+TEST_F(TornLogTest, NobodyCutsOffWhatAnothersCheckpointKnows) {
+  const Bytes cut = file_.substr(0, file_.size() - 1);
+  WriteWholeFile(path_, cut);
+  const Operation other = MakeOperation("b", "b1", std::nullopt);
+  EXPECT_TRUE(Fails(log_.Append(other), ErrorCode::kCorrupt, CheckpointOf("a")));
+  LogTail tail;
+  EXPECT_TRUE(Fails(log_.AppendMany({&other, 1}, &tail), ErrorCode::kCorrupt, CheckpointOf("a")));
+  EXPECT_EQ(ReadWholeFile(path_), cut);
+}
+
+TEST_F(TornLogTest, FlippedBitInALengthOfTheLastEntryIsCorrupt) {
+  std::filesystem::remove(CheckpointOf("a"));
+  for (size_t at = lengths_[1]; at < file_.size(); ++at) {
+    const bool is_length = at < lengths_[1] + 4 || at >= file_.size() - 4;
+    for (int bit = 0; is_length && bit < 8; ++bit) {
+      Bytes damaged = file_;
+      damaged[at] = static_cast<char>(damaged[at] ^ (1 << bit));
+      WriteWholeFile(path_, damaged);
+      ASSERT_TRUE(Fails(log_.Latest("a"), ErrorCode::kCorrupt, path_)) << at << " " << bit;
+      const Operation next = MakeOperation("b", "b1", std::nullopt);
+      ASSERT_TRUE(Fails(log_.Append(next), ErrorCode::kCorrupt, path_)) << at << " " << bit;
+      ASSERT_EQ(ReadWholeFile(path_), damaged);
+    }
+  }
+}
+
+TEST_F(TornLogTest, EntryOfWhichABlockNeverReachedTheDiskIsOverwritten) {
+  // An append that spans blocks; whichever of them is missing, a length with it or not.
+  TearTo("");
+  Operation wide = MakeOperation("a", "wide", operations_[1].record);
+  for (size_t path_bytes = 900; path_bytes < 912; ++path_bytes) {
+    wide.path = std::string(path_bytes, 'p');
+    TearTo("");
+    ASSERT_TRUE(Ok(log_.Append(wide)));
+    const Bytes whole = ReadWholeFile(path_);
+    for (size_t block = lengths_[1] / 512; block * 512 < whole.size(); ++block) {
+      Bytes torn = whole;
+      const size_t start = std::max(lengths_[1], block * 512);
+      const size_t size = std::min(torn.size(), (block + 1) * 512) - start;
+      torn.replace(start, size, size, '\0');
+      TearTo(torn.substr(lengths_[1]));
+      ExpectTornTailIsOverwritten("block " + std::to_string(block));
+      if (HasFatalFailure()) return;
+    }
+  }
 }
 
 TEST_F(TornLogTest, OtherWorkspaceAppendsOverATornTail) {
@@ -459,6 +518,7 @@ TEST_F(TornLogTest, TornTailOfSeveralOperationsIsOverwritten) {
                                         MakeOperation("", "z", std::nullopt)};
   ASSERT_TRUE(Ok(log_.AppendMany(together, nullptr)));
   const Bytes tail = ReadWholeFile(path_).substr(lengths_[1]);
+  std::filesystem::remove(CheckpointOf("b"));  // of an append that came to its end
   for (size_t size = 0; size < tail.size(); ++size) {
     TearTo(ByteView(tail).substr(0, size));
     ExpectTornTailIsOverwritten("length " + std::to_string(size));
@@ -477,8 +537,8 @@ TEST_F(TornLogTest, FlippedByteInALastEntryWithoutAttributesIsCorrupt) {
   operation.path = "";
   ASSERT_TRUE(Ok(log_.Append(operation)));
   const Bytes whole = ReadWholeFile(path_);
-  // A flipped length looks like an entry that was cut short.
-  for (size_t at = file_.size() + sizeof(uint32_t); at < whole.size() - sizeof(uint32_t); ++at) {
+  std::filesystem::remove(CheckpointOf("a"));
+  for (size_t at = file_.size(); at < whole.size(); ++at) {
     Bytes damaged = whole;
     damaged[at] = static_cast<char>(damaged[at] ^ 0x01);
     WriteWholeFile(path_, damaged);
@@ -491,10 +551,11 @@ TEST_F(TornLogTest, LongNoiseBehindTheEndIsCorrupt) {
   EXPECT_TRUE(Fails(log_.ForEach([](const Operation&) {}), ErrorCode::kCorrupt, path_));
 }
 
-TEST_F(TornLogTest, LogThatIsNoFileIsAnError) {
+TEST_F(TornLogTest, LogThatIsGoneOrNoFileIsAnError) {
   std::filesystem::remove(path_);
-  EXPECT_FALSE(log_.Latest("b"));
-  EXPECT_FALSE(log_.ForEach([](const Operation&) {}));
+  EXPECT_TRUE(Fails(log_.Latest("b"), ErrorCode::kCorrupt, path_));
+  EXPECT_TRUE(Fails(log_.ForEach([](const Operation&) {}), ErrorCode::kCorrupt, path_));
+  EXPECT_EQ(log_.CheckCheckpoints().size(), 1u);
   std::filesystem::create_directory(path_);
   EXPECT_FALSE(log_.Latest("b"));
   EXPECT_FALSE(log_.Append(MakeOperation("b", "b1", std::nullopt)));

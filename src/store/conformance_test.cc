@@ -29,17 +29,17 @@ using test::TextBytes;
 
 std::vector<ConformanceCase> WithDecorators(const ConformanceCase& backend) {
   // What a stack needs besides its layers. A base class, so that it outlives them.
-  struct Parts {
+  struct StackParts {
     MetricsRecorder metrics;
     ObjectCache cache{size_t{1} << 20, &metrics};
   };
-  class Stack : private Parts, public ForwardingStore {
+  class Stack : private StackParts, public ForwardingStore {
    public:
     Stack(std::unique_ptr<ObjectStore> inner, bool counts, bool verifies, bool caches)
         : ForwardingStore(Pile(std::move(inner), *this, counts, verifies, caches)) {}
 
    private:
-    static std::unique_ptr<ObjectStore> Pile(std::unique_ptr<ObjectStore> store, Parts& parts,
+    static std::unique_ptr<ObjectStore> Pile(std::unique_ptr<ObjectStore> store, StackParts& parts,
                                              bool counts, bool verifies, bool caches) {
       if (counts) store = std::make_unique<CountingStore>(std::move(store), &parts.metrics);
       if (verifies) store = std::make_unique<VerifyingStore>(std::move(store));

@@ -35,6 +35,10 @@ class ForwardingStore : public ObjectStore {
   Result<void> Delete(std::span<const ObjectKey> keys) override { return inner_->Delete(keys); }
   Result<uint64_t> Generation() override { return inner_->Generation(); }
   Result<StoreTotals> Totals() override { return inner_->Totals(); }
+  Result<std::vector<uint64_t>> Parts() override { return inner_->Parts(); }
+  Result<bool> HasParts(std::span<const uint64_t> parts) override {
+    return inner_->HasParts(parts);
+  }
   Result<std::vector<Error>> Check() override { return inner_->Check(); }
 
  protected:

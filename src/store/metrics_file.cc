@@ -64,7 +64,11 @@ Metrics FromSlot(const Slot& slot) {
 
 // The newer of the slots that are whole; sequence 0 and zeros if the file is empty.
 Result<Slot> ReadNewest(int fd, const std::string& path) {
-  HELIOS_TRY_ASSIGN(const Bytes bytes, ReadToEnd(fd, 2 * sizeof(Slot), path));
+  const Error damage(ErrorCode::kCorrupt,
+                     "statistics file " + path + " is damaged; remove it to count from zero again");
+  Result<Bytes> read = ReadToEnd(fd, 2 * sizeof(Slot), path);
+  if (!read && read.error().code() == ErrorCode::kCorrupt) return damage;
+  HELIOS_TRY_ASSIGN(const Bytes bytes, std::move(read));
   Slot newest{};
   for (size_t start = 0; start + sizeof(Slot) <= bytes.size(); start += sizeof(Slot)) {
     const auto slot = LoadLittleEndian<Slot>(bytes.data() + start);
@@ -72,10 +76,7 @@ Result<Slot> ReadNewest(int fd, const std::string& path) {
     if (slot.sequence > newest.sequence) newest = slot;
   }
   // A first write that was cut short leaves less than a slot: nothing had been counted before it.
-  if (newest.sequence == 0 && bytes.size() >= sizeof(Slot)) {
-    return Error(ErrorCode::kCorrupt,
-                 "statistics file " + path + " is damaged; remove it to count from zero again");
-  }
+  if (newest.sequence == 0 && bytes.size() >= sizeof(Slot)) return damage;
   return newest;
 }
 

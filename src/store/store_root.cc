@@ -84,7 +84,7 @@ Result<void> CreateStore(const std::string& given_path, const Backend& backend) 
   const std::string parent = slash == path.npos ? "." : path.substr(0, slash + 1);
   std::error_code ignored;  // what is wrong with the parent shows at the next step
   std::filesystem::create_directories(parent, ignored);
-  const std::string temporary = parent + "/.helios-new-" + RandomName();
+  const std::string temporary = parent + "/" + std::string(kNewStorePrefix) + RandomName();
   Result<void> made = FillStore(temporary, backend);
   // A folder replaces an empty folder, and nothing else, by rename.
   if (made && ::rename(temporary.c_str(), path.c_str()) != 0) {

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <ctime>
 
+#include "base/durable_file.h"
 #include "base/thread_pool.h"
 #include "helios/tree_path.h"
 #include "store/store_root.h"
@@ -176,12 +177,28 @@ class Scanner {
   bool IsUnchangedListing(unsigned worker, ScannedDirectory* directory) {
     const IndexedSection* section = directory->section;
     if (section == nullptr || !section->Matches(directory->status)) return false;
+    if (section->has_store != 0 && !StoresAreAsIndexed(*directory)) return false;
     if (section->has_ignore_file != 0) ExtendRules(worker, directory);
     directory->has_ignore_file = section->has_ignore_file != 0;
     directory->rules_digest = directory->rules->digest();
     directory->listing_is_unchanged = section->rules_digest == directory->rules_digest;
     if (directory->listing_is_unchanged) directory->trusted = true;
     return directory->listing_is_unchanged;
+  }
+
+  // What makes a folder a store lies in it: its own times, and those of the folder that it lies in,
+  // say nothing about that.
+  static bool StoresAreAsIndexed(const ScannedDirectory& directory) {
+    const IndexedSection& section = *directory.section;
+    for (const IndexedEntry& entry : section.Entries()) {
+      const std::string name(section.Name(entry), entry.name_length);
+      if (name == kStoreMarkerFile && IsStoreFolder(directory.fd.get())) return false;
+      if (entry.Class() == EntryClass::kStore && !IsTemporaryName(name) &&
+          !LeadsToStore(directory.fd.get(), name)) {
+        return false;
+      }
+    }
+    return true;
   }
 
   // --- Listing ---------------------------------------------------------------------------------
@@ -266,12 +283,12 @@ class Scanner {
     const Result<Fd> fd =
         OpenAt(directory->fd.get(), kIgnoreFile, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
     if (!fd || !StatusOf(fd->get()).status.IsRegular()) return;
-    const Result<Bytes> text = ReadToEnd(fd->get(), kIgnoreFileBytesMax, kIgnoreFile);
+    const Result<Bytes> text = ReadToEnd(fd->get(), kIgnoreFileBytesMax, "the file");
     Result<PatternList> patterns =
         text ? PatternList::ParseIgnoreFile(*text) : Result<PatternList>(text.error());
     if (!patterns) {
-      Report(worker, OmissionReason::kUnreadable,
-             directory->Path() + "/" + kIgnoreFile + ": " + patterns.error().message(), 0);
+      workers_[worker].report.ignore_warnings.Add(
+          {PathOf(*directory, kIgnoreFile), 0, patterns.error().message()});
       return;
     }
     for (const PatternList::Warning& warning : patterns->warnings()) {
@@ -287,8 +304,12 @@ class Scanner {
                       uint8_t type) const {
     if (directory.parent == nullptr) {
       if (name == ".git" && !options_.include_git) return EntryClass::kGit;
-      if (name == ".helios") return EntryClass::kStore;
+      // A folder of that name is a store if it holds a store's marker, as any other folder.
+      if (name == ".helios" && type != DT_DIR && LeadsToStore(directory.fd.get(), ".helios")) {
+        return EntryClass::kStore;
+      }
     }
+    if (IsTemporaryName(name)) return EntryClass::kStore;
     if (!IsValidName(name)) return EntryClass::kBadName;
     if (type == DT_FIFO || type == DT_SOCK || type == DT_CHR || type == DT_BLK) {
       return EntryClass::kSpecial;
@@ -644,8 +665,7 @@ class Scanner {
 
   void Report(unsigned worker, OmissionReason reason, std::string path, int os_error) {
     if (path.empty()) path = ".";
-    if (os_error != 0) path.append(": ").append(std::strerror(os_error));
-    workers_[worker].report.Add(reason, std::move(path));
+    workers_[worker].report.Add(reason, std::move(path), std::strerror(os_error));
   }
 
   void ReportOmitted(unsigned worker, const ScannedDirectory& directory, EntryClass entry_class,

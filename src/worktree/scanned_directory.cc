@@ -1,10 +1,19 @@
 #include "worktree/scanned_directory.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <cstring>
 
+#include "store/store_root.h"
+
 namespace helios {
 namespace {
+
+uint32_t IndexedMode(const ScannedEntry& entry) {
+  if (IsCaptured(entry.entry_class)) return entry.status.mode;
+  return entry.listed_as_directory ? S_IFDIR : 0;
+}
 
 // The section of a directory of which the index does not say all.
 void AppendExpanded(const ScannedDirectory& directory, Bytes* body) {
@@ -20,10 +29,13 @@ void AppendExpanded(const ScannedDirectory& directory, Bytes* body) {
     indexed.ctime_nanoseconds = entry.status.ctime.nanoseconds;
     indexed.inode = entry.status.inode;
     indexed.size = entry.status.size;
-    indexed.mode = entry.status.mode;
+    indexed.mode = IndexedMode(entry);
     std::memcpy(indexed.id, entry.id.bytes.data(), sizeof(indexed.id));
     indexed.entry_class = static_cast<uint8_t>(entry.entry_class);
     indexed.trusted = entry.trusted ? 1 : 0;
+    if (entry.entry_class == EntryClass::kStore || entry.name == kStoreMarkerFile) {
+      section.has_store = 1;
+    }
     if (entry.entry_class == EntryClass::kDirectory) {
       indexed.child_offset = entry.child->index_offset;
     }
@@ -149,6 +161,7 @@ void ScannedDirectory::Expand() {
     entry.name = {section->Name(known), known.name_length};
     entry.entry_class = known.Class();
     entry.trusted = known.trusted != 0;
+    entry.listed_as_directory = S_ISDIR(known.mode);
     entry.status = known.Status(section->device);
     entry.id = Digest::FromBytes(known.id);
     const ByteView extra = section->Extra(known);

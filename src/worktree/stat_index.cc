@@ -14,13 +14,17 @@ namespace helios {
 namespace {
 
 constexpr uint64_t kMagic = 0x58444e49534c4548;  // "HELSINDX"
-constexpr uint32_t kVersion = 2;
+constexpr uint32_t kVersion = 3;
 constexpr uint64_t kIndexBytesMax = uint64_t{16} << 30;
 
 // Every scan checks every section: most of them are small, where BLAKE3 is slow.
 uint64_t CheckOf(const IndexedSection* section) {
   return XXH3_64bits(reinterpret_cast<const char*>(section) + sizeof(section->check),
                      section->section_bytes - sizeof(section->check));
+}
+
+uint64_t CheckOf(std::span<const uint64_t> parts) {
+  return XXH3_64bits(parts.data(), parts.size_bytes());
 }
 
 // A checksum proves that the bytes are those that were written; this, that they can be followed.
@@ -62,14 +66,30 @@ std::optional<StatIndex> StatIndex::Load(const std::string& path, const IndexHea
     return std::nullopt;
   }
   index.root_offset_ = header.root_offset;
+  if (!index.LoadParts(header)) return std::nullopt;
   return index;
 }
 
+bool StatIndex::LoadParts(const IndexHeader& header) {
+  if (header.parts_offset > size_ ||
+      header.part_count > (size_ - header.parts_offset) / sizeof(uint64_t)) {
+    return false;
+  }
+  parts_.resize(static_cast<size_t>(header.part_count));
+  std::memcpy(parts_.data(), bytes_.get() + header.parts_offset, parts_.size() * sizeof(uint64_t));
+  return CheckOf(parts_) == header.parts_check;
+}
+
 Result<void> StatIndex::Save(const std::string& folder, const std::string& name,
-                             const IndexHeader& header, ByteView body, uint64_t base) {
+                             const IndexHeader& header, Bytes body, uint64_t base,
+                             std::span<const uint64_t> parts) {
   IndexHeader sealed = header;
   sealed.magic = kMagic;
   sealed.version = kVersion;
+  sealed.parts_offset = base + body.size();
+  sealed.part_count = parts.size();
+  sealed.parts_check = CheckOf(parts);
+  body.append(reinterpret_cast<const char*>(parts.data()), parts.size_bytes());
   const ByteView head(reinterpret_cast<const char*>(&sealed), sizeof(sealed));
   if (base == sizeof(IndexHeader)) {
     return ReplaceFile(folder, name, Bytes(head).append(body), Durability::kCache);

@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "worktree/file_status.h"
 
@@ -38,7 +39,7 @@ struct IndexedEntry {
   uint64_t size;
   uint32_t mtime_nanoseconds;
   uint32_t ctime_nanoseconds;
-  uint32_t mode;
+  uint32_t mode;          // of what is not captured, only that it was listed as a directory
   uint32_t name_offset;   // into the section's text, NUL-terminated there
   uint8_t id[32];         // file: blob id
   uint64_t child_offset;  // directory: its section
@@ -83,7 +84,10 @@ struct IndexedSection {
   uint32_t mode;
   uint8_t trusted;
   uint8_t has_ignore_file;
-  uint8_t reserved[2];
+  // One of its entries is a store that was not captured, or bears the name of a store's marker:
+  // whether that is still so, the directory's times do not say.
+  uint8_t has_store;
+  uint8_t reserved;
   uint64_t rules_digest;  // of the ignore rules that held for its entries
   uint8_t tree[32];
   uint8_t attributes[32];
@@ -118,19 +122,26 @@ struct IndexHeader {
   uint64_t epoch;        // of the collector: after a collection the ids prove nothing
   uint64_t device;       // of the workspace's root
   uint64_t inode;
-  uint64_t root_offset;  // of the root's section
+  uint64_t root_offset;   // of the root's section
+  uint64_t parts_offset;  // of the list of parts, in numbers of eight bytes
+  uint64_t part_count;
+  uint64_t parts_check;
 };
-static_assert(sizeof(IndexHeader) == 48);
+static_assert(sizeof(IndexHeader) == 72);
 
 class StatIndex {
  public:
   // nullopt where there is none, or none that can be used for this workspace: never an error.
   static std::optional<StatIndex> Load(const std::string& path, const IndexHeader& expected);
-  // Replaces the index by `header` and the sections in `body`, whose offsets count from `base`:
-  // sizeof(IndexHeader) for a new index, the old one's size() to add to it. What is added to stays
-  // readable throughout, and whole if the writer dies.
+  // Replaces the index by `header`, the sections in `body`, whose offsets count from `base`:
+  // sizeof(IndexHeader) for a new index, the old one's size() to add to it, and `parts`. What is
+  // added to stays readable throughout, and whole if the writer dies.
   static Result<void> Save(const std::string& folder, const std::string& name,
-                           const IndexHeader& header, ByteView body, uint64_t base);
+                           const IndexHeader& header, Bytes body, uint64_t base,
+                           std::span<const uint64_t> parts);
+
+  // The parts of the store (ObjectStore::Parts) that held what the index speaks of.
+  const std::vector<uint64_t>& parts() const { return parts_; }
 
   // The section at `offset`, nullptr if it is damaged.
   const IndexedSection* Section(uint64_t offset) const;
@@ -141,9 +152,13 @@ class StatIndex {
   size_t size() const { return size_; }
 
  private:
+  // False if the list of parts is damaged.
+  bool LoadParts(const IndexHeader& header);
+
   std::unique_ptr<char[]> bytes_;
   size_t size_ = 0;
   uint64_t root_offset_ = 0;
+  std::vector<uint64_t> parts_;
 };
 
 // Sets the section's checksum, over `section_bytes` bytes from its start.

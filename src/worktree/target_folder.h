@@ -19,6 +19,9 @@ Result<TargetFolder> OpenTargetFolder(const std::string& out);
 
 // Whether an open folder is a store's.
 bool IsStoreFolder(int folder);
+// Whether that name in an open folder is a store's folder, a link to one, or a text file that names
+// one.
+bool LeadsToStore(int folder, const std::string& name);
 
 }  // namespace helios
 

@@ -16,6 +16,7 @@
 
 #include "base/codec.h"
 #include "base/durable_file.h"
+#include "object/hash.h"
 
 namespace helios::pack {
 namespace {
@@ -33,6 +34,11 @@ constexpr int kTierCount = 5;
 constexpr size_t kMergeFanIn = 8;
 constexpr char kGenerationFile[] = "generation";
 constexpr char kMergeLockFile[] = "merge.lock";
+// merged := (part:u64 target:u64)*, oldest first. Forgotten are the oldest: a workspace that was
+// not committed meanwhile then loses its stat index.
+constexpr char kMergedFile[] = "merged";
+constexpr size_t kMergeNoteBytes = 16;
+constexpr size_t kMergedBytesMax = (16 << 10) * kMergeNoteBytes;
 
 int TierOf(uint64_t bytes) {
   int tier = 0;
@@ -73,6 +79,9 @@ bool IsOfOnePack(const Error& error) {
   return error.code() == ErrorCode::kCorrupt || error.code() == ErrorCode::kUnsupported ||
          error.os_error() == EACCES || error.os_error() == EPERM;
 }
+
+// A pack by a number: names are random, and as good as unique in half their length.
+uint64_t PartOf(std::string_view pack_name) { return Checksum64(pack_name); }
 
 struct DirCloser {
   void operator()(DIR* dir) const { ::closedir(dir); }
@@ -411,6 +420,59 @@ Result<StoreTotals> PackStore::Totals() {
   return totals;
 }
 
+Result<std::vector<uint64_t>> PackStore::Parts() {
+  HELIOS_TRY_ASSIGN(const ListingPointer listing, OwnListing());
+  std::vector<uint64_t> parts;
+  for (const PackPointer& pack : listing->packs) parts.push_back(PartOf(pack->name()));
+  return parts;
+}
+
+Result<bool> PackStore::HasParts(std::span<const uint64_t> parts) {
+  HELIOS_TRY_ASSIGN(const std::vector<uint64_t> listed, Parts());
+  const std::unordered_set<uint64_t> present(listed.begin(), listed.end());
+  const auto is_present = [&](uint64_t part) { return present.contains(part); };
+  if (std::all_of(parts.begin(), parts.end(), is_present)) return true;
+  // Read after the listing: what a merge removed before it was noted before that.
+  const std::unordered_map<uint64_t, uint64_t> merged = ReadMerged();
+  for (uint64_t part : parts) {
+    // In a damaged file the notes might go round in a circle.
+    for (size_t steps = 0; !is_present(part) && steps <= merged.size(); ++steps) {
+      const auto note = merged.find(part);
+      if (note == merged.end()) return false;
+      part = note->second;
+    }
+    if (!is_present(part)) return false;
+  }
+  return true;
+}
+
+std::unordered_map<uint64_t, uint64_t> PackStore::ReadMerged() const {
+  std::unordered_map<uint64_t, uint64_t> merged;
+  const Result<std::optional<Bytes>> notes =
+      ReadFileIfExists(folder_ + "/" + kMergedFile, kMergedBytesMax);
+  if (!notes || !*notes) return merged;
+  for (size_t at = 0; at + kMergeNoteBytes <= (*notes)->size(); at += kMergeNoteBytes) {
+    const char* note = (*notes)->data() + at;
+    merged[LoadLittleEndian<uint64_t>(note)] = LoadLittleEndian<uint64_t>(note + sizeof(uint64_t));
+  }
+  return merged;
+}
+
+void PackStore::NoteMerged(const std::vector<PackPointer>& packs, const std::string& target) const {
+  const Result<std::optional<Bytes>> known =
+      ReadFileIfExists(folder_ + "/" + kMergedFile, kMergedBytesMax);
+  Bytes notes = known && *known ? **known : Bytes();
+  notes.resize(notes.size() - notes.size() % kMergeNoteBytes);
+  Encoder encoder(&notes);
+  for (const PackPointer& pack : packs) {
+    encoder.Fixed(PartOf(pack->name()));
+    encoder.Fixed(PartOf(target));
+  }
+  if (notes.size() > kMergedBytesMax) notes.erase(0, notes.size() - kMergedBytesMax);
+  // Where the notes are lost, stat indexes count as absent: that costs time only.
+  (void)ReplaceFile(folder_, kMergedFile, notes, Durability::kCache);
+}
+
 Result<std::vector<Error>> PackStore::Check() {
   std::vector<Error> damage;
   HELIOS_TRY_ASSIGN(const std::vector<std::string> names, PackNames());
@@ -530,6 +592,7 @@ Result<void> PackStore::Rewrite(const std::vector<PackPointer>& packs, const Fil
   }
   HELIOS_TRY(writer.Publish());
   HELIOS_TRY(Sync());
+  NoteMerged(packs, writer.published_name() + ".pack");
   HELIOS_TRY(RaiseGeneration());
   for (const PackPointer& pack : packs) {
     if (::unlink(pack->path().c_str()) != 0 && errno != ENOENT) {

@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -36,6 +37,8 @@ class PackStore : public ObjectStore {
   Result<void> Delete(std::span<const ObjectKey> keys) override;
   Result<uint64_t> Generation() override;
   Result<StoreTotals> Totals() override;
+  Result<std::vector<uint64_t>> Parts() override;
+  Result<bool> HasParts(std::span<const uint64_t> parts) override;
   Result<std::vector<Error>> Check() override;
 
  private:
@@ -121,6 +124,10 @@ class PackStore : public ObjectStore {
                                std::unordered_set<ObjectKey, ObjectKeyHash>* copied,
                                PackWriter* writer);
   Result<void> RaiseGeneration();
+  // Which pack the objects of others went into, by part, as far as it is remembered.
+  std::unordered_map<uint64_t, uint64_t> ReadMerged() const;
+  // Remembers that `packs` were merged into `target`. Best effort. The caller holds the merge lock.
+  void NoteMerged(const std::vector<PackPointer>& packs, const std::string& target) const;
 
   const std::string folder_;
   const std::shared_ptr<OpenFiles> files_ = std::make_shared<OpenFiles>();

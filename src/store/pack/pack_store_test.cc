@@ -64,6 +64,82 @@ TEST(PackStoreTest, MergingKeepsPacksFewAndLosesNothing) {
   EXPECT_EQ(totals->bytes, all.size() * 100);
 }
 
+// ---- Parts ----
+
+std::vector<uint64_t> PartsOf(ObjectStore& store) {
+  const Result<std::vector<uint64_t>> parts = store.Parts();
+  EXPECT_TRUE(Ok(parts));
+  return parts ? *parts : std::vector<uint64_t>();
+}
+
+bool HasParts(ObjectStore& store, const std::vector<uint64_t>& parts) {
+  const Result<bool> has = store.HasParts(parts);
+  EXPECT_TRUE(Ok(has));
+  return has && *has;
+}
+
+TEST(PackStoreTest, PartsThatWereMergedAreStillThere) {
+  const TempFolder folder;
+  const std::unique_ptr<ObjectStore> merger = OpenPacks(folder.path());
+  std::vector<std::vector<uint64_t>> parts;
+  for (uint64_t batch = 0; batch < 100; ++batch) {
+    ASSERT_TRUE(Ok(merger->PutMany(MakeBlobs(2, batch))));
+    parts.push_back(PartsOf(*merger));
+    ASSERT_TRUE(Ok(merger->Maintain()));
+  }
+  const std::unique_ptr<ObjectStore> other = OpenPacks(folder.path());
+  for (const std::vector<uint64_t>& then : parts) ASSERT_TRUE(HasParts(*other, then));
+  EXPECT_TRUE(HasParts(*other, {}));
+  EXPECT_FALSE(HasParts(*other, {12345}));
+}
+
+TEST(PackStoreTest, LostPackIsALostPart) {
+  const TempFolder folder;
+  ASSERT_TRUE(Ok(OpenPacks(folder.path())->PutMany(MakeBlobs(2, 1))));
+  const std::vector<uint64_t> before = PartsOf(*OpenPacks(folder.path()));
+  const std::string pack = PacksIn(folder.path()).front();
+  ASSERT_TRUE(Ok(OpenPacks(folder.path())->PutMany(MakeBlobs(2, 2))));
+  EXPECT_TRUE(HasParts(*OpenPacks(folder.path()), before));
+  std::filesystem::remove(folder / pack);
+  EXPECT_FALSE(HasParts(*OpenPacks(folder.path()), before));
+  WriteWholeFile(folder / pack, "damaged");
+  EXPECT_FALSE(HasParts(*OpenPacks(folder.path()), before));
+}
+
+TEST(PackStoreTest, LossOfWhatPartsWereMergedIntoIsALostPart) {
+  const TempFolder folder;
+  const std::unique_ptr<ObjectStore> merger = OpenPacks(folder.path());
+  ASSERT_TRUE(Ok(merger->PutMany(MakeBlobs(2, 0))));
+  const std::vector<uint64_t> before = PartsOf(*merger);
+  for (uint64_t batch = 1; batch < 8; ++batch) {
+    ASSERT_TRUE(Ok(merger->PutMany(MakeBlobs(2, batch))));
+  }
+  ASSERT_TRUE(Ok(merger->Maintain()));
+  ASSERT_EQ(PacksIn(folder.path()).size(), 1u);
+  ASSERT_TRUE(HasParts(*OpenPacks(folder.path()), before));
+  std::filesystem::remove(folder / PacksIn(folder.path()).front());
+  EXPECT_FALSE(HasParts(*OpenPacks(folder.path()), before));
+}
+
+TEST(PackStoreTest, DamagedMergeNotesLosePartsAndNothingElse) {
+  const TempFolder folder;
+  const std::unique_ptr<ObjectStore> merger = OpenPacks(folder.path());
+  ASSERT_TRUE(Ok(merger->PutMany(MakeBlobs(2, 0))));
+  const std::vector<uint64_t> before = PartsOf(*merger);
+  for (uint64_t batch = 1; batch < 8; ++batch) {
+    ASSERT_TRUE(Ok(merger->PutMany(MakeBlobs(2, batch))));
+  }
+  ASSERT_TRUE(Ok(merger->Maintain()));
+  Bytes circle(reinterpret_cast<const char*>(before.data()), sizeof(uint64_t));
+  circle += circle;
+  for (const Bytes& notes :
+       {Bytes(), Bytes("odd"), RandomBytes(1000, 1), circle, RandomBytes(1 << 20, 2)}) {
+    WriteWholeFile(folder / "merged", notes);
+    EXPECT_FALSE(HasParts(*OpenPacks(folder.path()), before));
+    EXPECT_TRUE(Ok(ExpectHoldsAll(*OpenPacks(folder.path()), MakeBlobs(2, 0))));
+  }
+}
+
 TEST(PackStoreTest, MergingKeepsLargeObjectsAndEveryKind) {
   const TempFolder folder;
   const std::unique_ptr<ObjectStore> store = OpenPacks(folder.path());
