@@ -9,9 +9,10 @@ Result<void> CheckIsNoWorkspace(const std::string& out, const OperationLog& log)
   HELIOS_TRY_ASSIGN(const std::optional<Operation> latest, log.Latest(WorkspaceKey(RealPath(out))));
   if (!latest) return {};
   return Error(ErrorCode::kWouldLoseWork,
-               "refused: " + out + " is a workspace of this store, and materializing would "
-                                   "overwrite what is there; \"helios restore\" changes it in "
-                                   "place and keeps unsaved work");
+               "refused: " + out +
+                   " is a workspace of this store, and materializing would "
+                   "overwrite what is there; \"helios restore\" changes it in "
+                   "place and keeps unsaved work");
 }
 
 }  // namespace

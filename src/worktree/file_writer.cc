@@ -145,7 +145,7 @@ Result<FileWriter::Outcome> FileWriter::CreateSymlink(
 Result<void> FileWriter::Replace(int folder, const TreeEntry& entry,
                                  const std::optional<FileAttributes>& attributes, ByteView content,
                                  const std::optional<FileStatus>& seen) const {
-  const std::string temporary = ".helios-tmp-" + RandomName();
+  const std::string temporary = std::string(kNewFilePrefix) + RandomName();
   HELIOS_TRY(CreateAs(folder, temporary, entry, attributes, content));
   Result<void> exchanged = Exchange(folder, temporary, entry.name, seen);
   // Now the new file, where the exchange failed, or the old one.
