@@ -404,7 +404,7 @@ class Planner {
 
   // Whether a folder may go with all that is in it.
   Result<bool> MayWholeFolderGo(const Sides& sides, const Findings& findings) const {
-    if (HoldsObstacle(sides.workspace->child, sides.path)) {
+    if (sides.is_ignored || HoldsObstacle(sides.workspace->child, sides.path)) {
       findings.summary->obstacles.push_back(sides.path + "/");
       return false;
     }
