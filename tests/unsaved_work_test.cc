@@ -88,6 +88,9 @@ TEST_F(UnsavedWorkTest, WhatAnInterruptedRestoreWroteIsNotUnsaved) {
   leave_half();
   const RunResult refused = Run({"commit"});
   EXPECT_EQ(refused.exit_code, 4) << refused;
+  EXPECT_EQ(Run({"doctor"}).exit_code, 4);
+  RunWell({"restore", first["snapshot_id"], "dir"});
+  EXPECT_TRUE(Exists(IntentPath())) << "the rest is still a mixture";
   RunWell({"restore", first["snapshot_id"]});
   EXPECT_EQ(Difference(
                 Without(state, [](auto& path) { return path.empty() || path == "dir"; }),

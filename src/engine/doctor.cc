@@ -259,6 +259,16 @@ HealthCheck CheckBaseline(const OperationLog& log, ObjectStore* store,
               "Restore takes what no snapshot holds for unsaved work.");
 }
 
+// Only said where it is so.
+HealthCheck InterruptedRestore(const SnapshotId& snapshot) {
+  return Wrong("interrupted_restore",
+               Error(ErrorCode::kWouldLoseWork,
+                     "a restore of " + FormatId(snapshot) +
+                         " was killed while it worked; some of its files may be cut short"),
+               "Run it again, or restore another snapshot; commit refuses until then, unless it is "
+               "given --force.");
+}
+
 HealthCheck CheckIndex(const std::optional<StatIndex>& index, const std::string& path) {
   if (index && index->Root() != nullptr) {
     return Well("stat_index", "usable, " + Plural(index->size(), "byte"));
@@ -302,6 +312,9 @@ Result<HealthReport> Engine::CheckHealth(const EngineOptions& options, const Wor
   }
   add(Well("workspace", folder->real_path + ", key " + folder->key));
   add(CheckBaseline(state.log, store, *folder));
+  if (const std::optional<SnapshotId> interrupted = state.InterruptedRestore(*folder)) {
+    add(InterruptedRestore(*interrupted));
+  }
   // Whichever way the last commit took the folder's own .git.
   Workspace other = workspace;
   other.include_git = !workspace.include_git;

@@ -83,6 +83,8 @@ struct RestoreSubject {
 
   bool WasLazy() const { return latest && latest->IsLazy(); }
   bool MayBeMixed() const { return WasLazy() || interrupted.has_value(); }
+  // A part of it does not end what was interrupted: the rest may still be a mixture.
+  bool StaysInterrupted() const { return interrupted && !selector.SelectsEverything(); }
 };
 
 Result<RestorePlan> MakePlan(const RestoreSubject& subject, const OperationLog& log,
@@ -109,7 +111,7 @@ Result<RestorePlan> MakePlan(const RestoreSubject& subject, const OperationLog& 
 Result<WriteReport> ApplyPlan(const RestoreSubject& subject, const RestorePlan& plan,
                               const std::string& folder, WriteOptions options) {
   if (!plan.has_work) return WriteReport();
-  HELIOS_TRY(WriteRestoreIntent(folder, subject.target.id));
+  if (!subject.StaysInterrupted()) HELIOS_TRY(WriteRestoreIntent(folder, subject.target.id));
   HELIOS_TRY_ASSIGN(Fd root, Duplicate(subject.workspace.root));
   // Removing what was replaced waits for the file system more than it computes.
   options.threads *= 2;
@@ -171,7 +173,8 @@ Result<RestoreReport> Engine::State::RestoreEagerly(const RestoreRequest& reques
   HELIOS_TRY_ASSIGN(report.written, ApplyPlan(subject, plan, folder, MakeWriteOptions(selector)));
   SetPhase("logging");
   HELIOS_TRY(MoveTo(subject, log, report.written));
-  if (plan.has_work || subject.interrupted) HELIOS_TRY(RemoveRestoreIntent(folder));
+  const bool had_intent = plan.has_work || subject.interrupted;
+  if (had_intent && !subject.StaysInterrupted()) HELIOS_TRY(RemoveRestoreIntent(folder));
   return report;
 }
 
