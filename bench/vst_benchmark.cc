@@ -202,8 +202,8 @@ void ReadLoadedFile(benchmark::State& state, bool deep) {
   ReadLoadedFile(state, MakeTree(paths, 32), HotPaths(paths));
   state.SetLabel("limit 150 ns");
 }
-BENCHMARK_CAPTURE(ReadLoadedFile, flat, false)->Arg(100)->Arg(100000);
-BENCHMARK_CAPTURE(ReadLoadedFile, deep, true)->Arg(100)->Arg(100000);
+BENCHMARK_CAPTURE(ReadLoadedFile, flat, false)->Arg(100)->Arg(1000)->Arg(100000);
+BENCHMARK_CAPTURE(ReadLoadedFile, deep, true)->Arg(100)->Arg(1000)->Arg(100000);
 void ReadLoadedFileAnywhere(benchmark::State& state, bool deep) {
   const std::vector<TreePath> paths = MakePaths(state.range(0), deep);
   ReadLoadedFile(state, MakeTree(paths, 32), paths);

@@ -87,10 +87,14 @@ Result<VstPlace> Find(const PageSource& source, const Ref<VstDirectory>& root,
                       const TreePath& path) {
   const VstDirectory* directory = root.get();
   for (Components components(path);;) {
-    HELIOS_TRY_ASSIGN(const VstPlace place, directory->Find(source, components.Next()));
-    if (components.AtEnd() || !place) return place;
-    if (!place.IsDirectory()) return VstPlace();
-    directory = place.directory();
+    const std::string_view name = components.Next();
+    std::optional<VstPlace> place = directory->FindLoaded(name);
+    if (!place) {
+      HELIOS_TRY_ASSIGN(place, directory->Find(source, name));
+    }
+    if (components.AtEnd() || !*place) return *place;
+    if (!place->IsDirectory()) return VstPlace();
+    directory = place->directory();
   }
 }
 

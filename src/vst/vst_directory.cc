@@ -121,10 +121,23 @@ Result<Page*> VstDirectory::Top(const PageSource& source) const {
   return top_.Fill(page);
 }
 
-Result<VstPlace> VstDirectory::Find(const PageSource& source, std::string_view name) const {
+std::optional<VstPlace> VstDirectory::FindLoaded(std::string_view name) const {
   if (!edits.empty()) {
     if (const auto edit = edits.find(name); edit != edits.end()) return VstPlace(&edit->second);
   }
+  const Page* page = LoadedTop();
+  while (page != nullptr && page->level() > 0) {
+    const size_t index = page->LowerBound(name);
+    if (index == page->size()) return VstPlace();
+    page = static_cast<const Page*>(page->Node(index));
+  }
+  if (page == nullptr) return std::nullopt;
+  const size_t index = page->Find(name);
+  return index == page->size() ? VstPlace() : VstPlace(page, index);
+}
+
+Result<VstPlace> VstDirectory::Find(const PageSource& source, std::string_view name) const {
+  if (const std::optional<VstPlace> loaded = FindLoaded(name)) return *loaded;
   HELIOS_TRY_ASSIGN(const Page* page, Top(source));
   while (page->level() > 0) {
     const size_t index = page->LowerBound(name);

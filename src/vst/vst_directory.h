@@ -79,6 +79,8 @@ class VstDirectory : public VstNode {
 
   // What the name stands for now, edits included. Thread-safe while nobody changes it.
   Result<VstPlace> Find(const PageSource& source, std::string_view name) const;
+  // The same if nothing must be loaded for it, else nullopt. Costs less: it cannot fail.
+  std::optional<VstPlace> FindLoaded(std::string_view name) const;
   using Visitor = std::function<Result<void>(const std::string& name, const VstItem& item)>;
   // Visits everything in order of the names, edits included.
   Result<void> ForEach(const PageSource& source, const Visitor& visitor) const;
