@@ -27,26 +27,6 @@ Record MakeRecord(const CommitRequest& request, const OpenWorkspace& workspace,
   return record;
 }
 
-}  // namespace
-
-Result<void> CheckRecordTexts(const std::string& message, const std::string& author,
-                              const std::map<std::string, std::string>& labels) {
-  size_t bytes = 0;
-  bool fits = message.size() <= kRecordTextBytesMax && author.size() <= kRecordTextBytesMax &&
-              labels.size() <= kRecordLabelsMax;
-  for (const auto& [key, value] : labels) {
-    fits = fits && !key.empty() && key.size() <= kRecordTextBytesMax &&
-           value.size() <= kRecordTextBytesMax;
-    bytes += key.size() + value.size();
-  }
-  if (fits && bytes <= kLabelBytesMax) return {};
-  return Error(ErrorCode::kInvalidArgument,
-               "message and labels may have at most 64 KiB each, there may be 256 labels, and all "
-               "labels together may have 1 MiB");
-}
-
-namespace {
-
 // What a restore was killed in the middle of is nobody's work.
 Result<void> CheckInterrupted(const OpenWorkspace& workspace, bool is_interrupted) {
   if (!is_interrupted) return {};
@@ -68,6 +48,22 @@ Result<void> CheckBaseline(const std::optional<Operation>& latest, const CommitR
 }
 
 }  // namespace
+
+Result<void> CheckRecordTexts(const std::string& message, const std::string& author,
+                              const std::map<std::string, std::string>& labels) {
+  size_t bytes = 0;
+  bool fits = message.size() <= kRecordTextBytesMax && author.size() <= kRecordTextBytesMax &&
+              labels.size() <= kRecordLabelsMax;
+  for (const auto& [key, value] : labels) {
+    fits = fits && !key.empty() && key.size() <= kRecordTextBytesMax &&
+           value.size() <= kRecordTextBytesMax;
+    bytes += key.size() + value.size();
+  }
+  if (fits && bytes <= kLabelBytesMax) return {};
+  return Error(ErrorCode::kInvalidArgument,
+               "message and labels may have at most 64 KiB each, there may be 256 labels, and all "
+               "labels together may have 1 MiB");
+}
 
 Result<CommitReport> Engine::Commit(const CommitRequest& request) {
   State& state = *state_;
@@ -135,15 +131,11 @@ Result<CommitReport> Engine::Commit(const CommitRequest& request) {
       if (appended) break;
     }
     if (is_interrupted) HELIOS_TRY(RemoveRestoreIntent(state.FolderOf(workspace)));
-    report.new_objects = writer.new_objects();
-    report.new_bytes = writer.new_bytes();
-    report.reused_objects = writer.reused_objects();
-    report.reused_bytes = writer.reused_bytes();
+    FillWritten(writer.counts(), &report);
     state.SetPhase("merging");
     if (!report.unchanged && report.new_objects > 0) {
       HELIOS_TRY_ASSIGN(ObjectStore * store, state.Store());
-      const Result<void> maintained = store->Maintain();
-      if (!maintained) state.Debug("packs not merged: " + maintained.error().message());
+      state.Maintain(store);
     }
     // Last, so that it never speaks of objects that are not there, and names the packs as they are.
     state.SetPhase("writing the index");
@@ -152,12 +144,7 @@ Result<CommitReport> Engine::Commit(const CommitRequest& request) {
     }
   }
   state.SetPhase("counting");
-  state.metrics.Add(Counter::kCommits);
-  if (report.unchanged) state.metrics.Add(Counter::kCommitsUnchanged);
-  state.metrics.Add(Counter::kNewObjects, report.new_objects);
-  state.metrics.Add(Counter::kNewBytes, report.new_bytes);
-  state.metrics.Add(Counter::kReusedObjects, report.reused_objects);
-  state.metrics.Add(Counter::kReusedBytes, report.reused_bytes);
+  state.CountCommit(report);
   state.FlushMetrics();
   state.SetPhase("");
   return report;

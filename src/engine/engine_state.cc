@@ -231,6 +231,11 @@ Result<std::unique_ptr<ScanResult>> Engine::State::Scan(const OpenWorkspace& wor
   return result;
 }
 
+void Engine::State::Maintain(ObjectStore* store) const {
+  const Result<void> maintained = store->Maintain();
+  if (!maintained) Debug("packs not merged: " + maintained.error().message());
+}
+
 WriteOptions Engine::State::MakeWriteOptions(const Selector& selector) const {
   WriteOptions write;
   write.threads = threads;

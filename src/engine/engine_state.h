@@ -67,10 +67,13 @@ class Engine::State {
 
   // What Engine::CommitVst does, but for the counting.
   Result<VstCommitReport> CommitVst(Vst& vst, const VstCommitRequest& request);
-  void CountCommit(const VstCommitReport& report);
-  // Engine::Restore in the lazy mode.
+  // Counts a commit of either kind.
+  template <typename Report>
+  void CountCommit(const Report& report);
+  // Merges packs if it is time to. Best effort: what was committed stands without it.
+  void Maintain(ObjectStore* store) const;
+  // What Engine::Restore does in each mode, but for the counting.
   Result<RestoreReport> RestoreLazily(const RestoreRequest& request);
-  // In the eager mode, but for what is counted.
   Result<RestoreReport> RestoreEagerly(const RestoreRequest& request, const Selector& selector);
   // The snapshot that a restore into the workspace was bringing when it was interrupted.
   std::optional<SnapshotId> InterruptedRestore(const OpenWorkspace& workspace);
@@ -105,8 +108,6 @@ class Engine::State {
   IndexHeader ExpectedIndex(const OpenWorkspace& workspace, const Workspace& request) const;
   // Whether the store still has what the index was written upon, as far as look-ups tell.
   bool IsBacked(const StatIndex& index);
-  // RestoreLazily, but for what is counted.
-  Result<RestoreReport> MoveLazily(const RestoreRequest& request);
 
   Mutex mutex_;
   const char* phase_ HELIOS_GUARDED_BY(mutex_) = "";
@@ -115,6 +116,25 @@ class Engine::State {
   bool has_unflushed_ HELIOS_GUARDED_BY(mutex_) = false;  // FlushMetricsNowAndThen left something
   std::chrono::steady_clock::time_point last_flush_ HELIOS_GUARDED_BY(mutex_);
 };
+
+template <typename Report>
+void Engine::State::CountCommit(const Report& report) {
+  metrics.Add(Counter::kCommits);
+  if (report.unchanged) metrics.Add(Counter::kCommitsUnchanged);
+  metrics.Add(Counter::kNewObjects, report.new_objects);
+  metrics.Add(Counter::kNewBytes, report.new_bytes);
+  metrics.Add(Counter::kReusedObjects, report.reused_objects);
+  metrics.Add(Counter::kReusedBytes, report.reused_bytes);
+}
+
+// Says in the report of a commit of either kind what was written.
+template <typename Report>
+void FillWritten(const WriteCounts& written, Report* report) {
+  report->new_objects = written.new_objects;
+  report->new_bytes = written.new_bytes;
+  report->reused_objects = written.reused_objects;
+  report->reused_bytes = written.reused_bytes;
+}
 
 // kInvalidArgument unless a record holds these.
 Result<void> CheckRecordTexts(const std::string& message, const std::string& author,

@@ -182,11 +182,13 @@ Result<RestoreReport> Engine::Restore(const RestoreRequest& request) {
   State& state = *state_;
   const RestoreMode mode =
       request.mode.value_or(state.options.restore_mode.value_or(RestoreMode::kEager));
-  if (mode == RestoreMode::kLazy) return state.RestoreLazily(request);
-  HELIOS_TRY_ASSIGN(const Selector selector,
-                    Selector::Parse(request.selection.includes, request.selection.excludes));
   RestoreReport report;
-  {
+  if (mode == RestoreMode::kLazy) {
+    const LatencyTimer timer(&state.metrics, Latency::kRestore);
+    HELIOS_TRY_ASSIGN(report, state.RestoreLazily(request));
+  } else {
+    HELIOS_TRY_ASSIGN(const Selector selector,
+                      Selector::Parse(request.selection.includes, request.selection.excludes));
     const LatencyTimer timer(&state.metrics, Latency::kRestore);
     HELIOS_TRY_ASSIGN(report, state.RestoreEagerly(request, selector));
   }

@@ -19,7 +19,7 @@ Result<void> CheckLazyRequest(const RestoreRequest& request) {
 
 }  // namespace
 
-Result<RestoreReport> Engine::State::MoveLazily(const RestoreRequest& request) {
+Result<RestoreReport> Engine::State::RestoreLazily(const RestoreRequest& request) {
   HELIOS_TRY(CheckLazyRequest(request));
   RestoreReport report;
   report.mode = RestoreMode::kLazy;
@@ -42,17 +42,6 @@ Result<RestoreReport> Engine::State::MoveLazily(const RestoreRequest& request) {
   HELIOS_TRY_ASSIGN(const bool appended, log.Append(MakeOperation(OperationKind::kLazyRestore,
                                                                   workspace, target, latest)));
   if (!appended) return Error(ErrorCode::kBusy, MovedMeanwhile(workspace));
-  return report;
-}
-
-Result<RestoreReport> Engine::State::RestoreLazily(const RestoreRequest& request) {
-  Result<RestoreReport> report = [&] {
-    const LatencyTimer timer(&metrics, Latency::kRestore);
-    return MoveLazily(request);
-  }();
-  if (!report || request.dry_run) return report;
-  metrics.Add(Counter::kRestores);
-  FlushMetrics();
   return report;
 }
 

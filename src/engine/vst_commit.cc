@@ -95,13 +95,6 @@ Result<void> CheckRequest(const VstCommitRequest& request) {
   return {};
 }
 
-void FillReport(const WriteCounts& written, VstCommitReport* report) {
-  report->new_objects = written.new_objects;
-  report->new_bytes = written.new_bytes;
-  report->reused_objects = written.reused_objects;
-  report->reused_bytes = written.reused_bytes;
-}
-
 }  // namespace
 
 Result<Vst> Engine::NewVst() {
@@ -138,10 +131,7 @@ Result<VstCommitReport> Engine::CommitVst(Vst& vst, const VstCommitRequest& requ
   }
   state.CountCommit(report);
   state.FlushMetricsNowAndThen();
-  if (state.group_commit.TakeMaintenanceDue()) {
-    const Result<void> maintained = store->Maintain();
-    if (!maintained) state.Debug("packs not merged: " + maintained.error().message());
-  }
+  if (state.group_commit.TakeMaintenanceDue()) state.Maintain(store);
   return report;
 }
 
@@ -171,17 +161,8 @@ Result<VstCommitReport> Engine::State::CommitVst(Vst& vst, const VstCommitReques
   if (commit.is_stale) return Stale(request.branch);
   MarkStored(collected);
   VstAccess::SetBase(vst, {report.record, report.snapshot});
-  FillReport(commit.written, &report);
+  FillWritten(commit.written, &report);
   return report;
-}
-
-void Engine::State::CountCommit(const VstCommitReport& report) {
-  metrics.Add(Counter::kCommits);
-  if (report.unchanged) metrics.Add(Counter::kCommitsUnchanged);
-  metrics.Add(Counter::kNewObjects, report.new_objects);
-  metrics.Add(Counter::kNewBytes, report.new_bytes);
-  metrics.Add(Counter::kReusedObjects, report.reused_objects);
-  metrics.Add(Counter::kReusedBytes, report.reused_bytes);
 }
 
 }  // namespace helios
