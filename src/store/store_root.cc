@@ -13,10 +13,9 @@ namespace helios {
 namespace {
 
 constexpr size_t kMarkerBytesMax = 4096;
-constexpr std::string_view kFirstLine = "helios store\n";
 
 std::string MarkerText(const Backend& backend) {
-  return std::string(kFirstLine) + "version: " + std::to_string(kStoreVersion) +
+  return std::string(kStoreMarkerLine) + "version: " + std::to_string(kStoreVersion) +
          "\nbackend: " + backend.name + "\n";
 }
 
@@ -38,7 +37,7 @@ struct Marker {
 
 // nullopt if these are not the bytes of a whole marker, whatever its version.
 std::optional<Marker> ParseMarker(std::string_view text) {
-  if (!text.starts_with(kFirstLine) || !text.ends_with('\n')) return std::nullopt;
+  if (!text.starts_with(kStoreMarkerLine) || !text.ends_with('\n')) return std::nullopt;
   const std::optional<std::string_view> version = LineValue(text, "version: ");
   if (!version || version->empty() || version->find_first_not_of("0123456789") != version->npos) {
     return std::nullopt;

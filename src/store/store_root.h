@@ -4,6 +4,7 @@
 
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "base/durable_file.h"
 #include "helios/object_store.h"
@@ -12,6 +13,8 @@ namespace helios {
 
 // The file that makes a folder a store. A scan that meets it knows that it met a store.
 inline constexpr char kStoreMarkerFile[] = "helios-store";
+// With which its text begins.
+inline constexpr std::string_view kStoreMarkerLine = "helios store\n";
 inline constexpr uint32_t kStoreVersion = 1;
 
 struct StorePaths {

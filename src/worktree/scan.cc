@@ -16,7 +16,7 @@
 #include "helios/tree_path.h"
 #include "store/store_root.h"
 #include "worktree/content_reader.h"
-#include "worktree/target_folder.h"
+#include "worktree/found_store.h"
 
 namespace helios {
 namespace {

@@ -17,12 +17,6 @@ struct TargetFolder {
 // that lies inside a store, before anything is made; kFailed if something else is there.
 Result<TargetFolder> OpenTargetFolder(const std::string& out);
 
-// Whether an open folder is a store's.
-bool IsStoreFolder(int folder);
-// Whether that name in an open folder is a store's folder, a link to one, or a text file that names
-// one.
-bool LeadsToStore(int folder, const std::string& name);
-
 }  // namespace helios
 
 #endif  // HELIOS_WORKTREE_TARGET_FOLDER_H_
