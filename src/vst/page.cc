@@ -1,6 +1,7 @@
 #include "vst/page.h"
 
-#include <algorithm>
+#include <memory>
+#include <new>
 
 #include "base/check.h"
 #include "base/codec.h"
@@ -62,7 +63,7 @@ uint32_t KeyOf(std::string_view name) {
 }
 
 // The size of the header before the items.
-size_t HeaderBytes(const Bytes& bytes) {
+size_t HeaderBytes(ByteView bytes) {
   ItemParser parser(bytes.data());
   parser.Byte();
   parser.Varint();
@@ -76,92 +77,108 @@ TreeTotals PageItem::Totals() const {
   return {1, IsFile(kind) ? size : 0};
 }
 
-Page::~Page() { delete[] segments_.load(std::memory_order_relaxed); }
+Page::Page(uint8_t level, size_t size, size_t bytes_size)
+    : bytes_size_(static_cast<uint32_t>(bytes_size)),
+      size_(static_cast<uint16_t>(size)),
+      level_(level) {
+  std::uninitialized_default_construct_n(segments(), segment_count());
+}
 
-Result<Ref<Page>> Page::Decode(const TreeId& id, Bytes bytes) {
+Page::~Page() { std::destroy_n(segments(), segment_count()); }
+
+Ref<Page> Page::Allocate(uint8_t level, size_t size, size_t bytes_size) {
+  static_assert(sizeof(Page) % alignof(RefSlot<Segment>) == 0);
+  HELIOS_CHECK(size <= kPageItemsMax);
+  void* block = ::operator new(sizeof(Page) + SegmentCount(size) * sizeof(RefSlot<Segment>) +
+                               TagBytes(size) + (2 * size + 1) * sizeof(uint32_t) + bytes_size);
+  return new (block) Page(level, size, bytes_size);
+}
+
+Result<Ref<Page>> Page::Decode(const TreeId& id, ByteView bytes) {
   HELIOS_TRY_ASSIGN(const TreePage decoded, DecodeTreePage(bytes));
-  Ref<Page> page(new Page());
+  const Ref<Page> page =
+      Allocate(decoded.level, decoded.entries.size() + decoded.pages.size(), bytes.size());
   page->id_ = id;
-  page->level_ = decoded.level;
+  page->lineage_ = new Lineage();
   page->totals_ = decoded.Totals();
-  page->bytes_ = std::move(bytes);
-  const char* start = page->bytes_.data();
-  ItemParser parser(start + HeaderBytes(page->bytes_));
-  page->size_ = static_cast<uint16_t>(decoded.entries.size() + decoded.pages.size());
-  const auto offsets = std::make_shared<uint32_t[]>(page->size() + 1);
+  bytes.copy(page->data(), bytes.size());
+  const char* start = page->data();
+  ItemParser parser(start + HeaderBytes(bytes));
   for (size_t i = 0; i < page->size(); ++i) {
-    offsets[i] = static_cast<uint32_t>(parser.at() - start);
+    page->offsets()[i] = static_cast<uint32_t>(parser.at() - start);
     ParseItem(parser, page->level_);
   }
-  offsets[page->size()] = static_cast<uint32_t>(parser.at() - start);
-  page->offsets_ = offsets;
+  page->offsets()[page->size()] = static_cast<uint32_t>(parser.at() - start);
   page->MakeKeys();
   return page;
 }
 
 Result<Ref<Page>> Page::Make(uint8_t level, std::span<NewItem> items) {
-  HELIOS_CHECK(items.size() <= kPageItemsMax);
-  Ref<Page> page(new Page());
-  page->level_ = level;
-  page->bytes_ = TreePageHeader(level, items.size());
-  page->size_ = static_cast<uint16_t>(items.size());
-  const auto offsets = std::make_shared<uint32_t[]>(items.size() + 1);
+  const Bytes header = TreePageHeader(level, items.size());
+  size_t bytes_size = header.size();
+  for (const NewItem& item : items) bytes_size += item.bytes.size();
+  const Ref<Page> page = Allocate(level, items.size(), bytes_size);
+  page->lineage_ = new Lineage();
+  size_t at = header.copy(page->data(), header.size());
   for (size_t i = 0; i < items.size(); ++i) {
     if (!AddTotals(items[i].totals, &page->totals_)) return TotalsOverflow();
-    offsets[i] = static_cast<uint32_t>(page->bytes_.size());
-    page->bytes_.append(items[i].bytes);
+    page->offsets()[i] = static_cast<uint32_t>(at);
+    at += items[i].bytes.copy(page->data() + at, items[i].bytes.size());
   }
-  offsets[items.size()] = static_cast<uint32_t>(page->bytes_.size());
-  page->offsets_ = offsets;
+  page->offsets()[items.size()] = static_cast<uint32_t>(at);
   page->MakeKeys();
   for (size_t i = 0; i < items.size(); ++i) {
     if (items[i].node) page->KeepNode(i, items[i].node);
   }
-  page->SetHash(HashPiecewise(ObjectKind::kTree, page->bytes_));
+  page->SetHash(HashPiecewise(ObjectKind::kTree, page->bytes()));
   return page;
 }
 
 Result<Ref<Page>> Page::Replace(std::span<const Replacement> replacements) const {
-  Ref<Page> page(new Page());
-  page->level_ = level_;
-  page->size_ = size_;
-  page->prefix_bytes_ = prefix_bytes_;
-  page->keys_ = keys_;
-  page->totals_ = totals_;
+  TreeTotals totals = totals_;
   for (const auto& [place, item] : replacements) {
     const TreeTotals old = Item(place).Totals();
-    page->totals_.files -= old.files;
-    page->totals_.bytes -= old.bytes;
-    if (!AddTotals(item->totals, &page->totals_)) return TotalsOverflow();
+    totals.files -= old.files;
+    totals.bytes -= old.bytes;
+    if (!AddTotals(item->totals, &totals)) return TotalsOverflow();
   }
-  ReplaceBytes(replacements, page.get());
+  const Ref<Page> page = ReplaceBytes(replacements);
+  page->prefix_bytes_ = prefix_bytes_;
+  page->lineage_ = lineage_;
+  page->totals_ = totals;
   ShareNodes(replacements, page.get());
-  page->SetHash(HashPiecewise(ObjectKind::kTree, page->bytes_, bytes_, pieces_));
+  page->SetHash(HashPiecewise(ObjectKind::kTree, page->bytes(), bytes(), pieces_));
   return page;
 }
 
-void Page::ReplaceBytes(std::span<const Replacement> replacements, Page* page) const {
-  const bool keeps_lengths =
-      std::all_of(replacements.begin(), replacements.end(), [this](const Replacement& replacement) {
-        return replacement.item->bytes.size() == ItemBytes(replacement.place).size();
-      });
-  if (keeps_lengths) {
-    page->bytes_ = bytes_;
-    page->offsets_ = offsets_;
-    for (const auto& [place, item] : replacements)
-      item->bytes.copy(&page->bytes_[offsets_[place]], item->bytes.size());
-    return;
+Ref<Page> Page::ReplaceBytes(std::span<const Replacement> replacements) const {
+  size_t bytes_size = bytes_size_;
+  bool keeps_lengths = true;
+  for (const auto& [place, item] : replacements) {
+    bytes_size += item->bytes.size() - ItemBytes(place).size();
+    keeps_lengths = keeps_lengths && item->bytes.size() == ItemBytes(place).size();
   }
-  const auto offsets = std::make_shared<uint32_t[]>(size() + 1);
-  page->bytes_.assign(bytes_, 0, offsets_[0]);
+  const Ref<Page> page = Allocate(level_, size_, bytes_size);
+  std::copy_n(tags(), TagBytes(size_), page->tags());
+  std::copy_n(keys(), size_, page->keys());
+  if (keeps_lengths) {
+    std::copy_n(offsets(), size_ + 1, page->offsets());
+    std::copy_n(data(), bytes_size_, page->data());
+    for (const auto& [place, item] : replacements) {
+      item->bytes.copy(page->data() + offsets()[place], item->bytes.size());
+    }
+    return page;
+  }
+  size_t at = bytes().copy(page->data(), size_ == 0 ? bytes_size_ : offsets()[0]);
   auto next = replacements.begin();
   for (size_t i = 0; i < size(); ++i) {
-    offsets[i] = static_cast<uint32_t>(page->bytes_.size());
+    page->offsets()[i] = static_cast<uint32_t>(at);
     const bool is_replaced = next != replacements.end() && next->place == i;
-    page->bytes_.append(is_replaced ? ByteView((next++)->item->bytes) : ItemBytes(i));
+    const ByteView item = is_replaced ? ByteView((next++)->item->bytes) : ItemBytes(i);
+    at += item.copy(page->data() + at, item.size());
   }
-  offsets[size()] = static_cast<uint32_t>(page->bytes_.size());
-  page->offsets_ = offsets;
+  page->offsets()[size()] = static_cast<uint32_t>(at);
+  return page;
 }
 
 void Page::SetHash(PiecewiseHash hash) {
@@ -170,14 +187,12 @@ void Page::SetHash(PiecewiseHash hash) {
 }
 
 void Page::ShareNodes(std::span<const Replacement> replacements, Page* page) const {
-  const RefSlot<Segment>* own = segments_.load(std::memory_order_acquire);
-  auto shared = std::make_unique<RefSlot<Segment>[]>(segment_count());
   size_t next = 0;
   for (size_t at = 0; at < segment_count(); ++at) {
-    Segment* old = own == nullptr ? nullptr : own[at].get();
+    Segment* old = segments()[at].get();
     const size_t end = (at + 1) * kSegmentItems;
     if (next == replacements.size() || replacements[next].place >= end) {
-      shared[at].Init(old);
+      page->segments()[at].Init(old);
       continue;
     }
     auto* made = new Segment();
@@ -188,19 +203,16 @@ void Page::ShareNodes(std::span<const Replacement> replacements, Page* page) con
         made->nodes[i].Init(old->nodes[i].get());
       }
     }
-    shared[at].Init(made);
+    page->segments()[at].Init(made);
   }
-  page->segments_.store(shared.release(), std::memory_order_release);
 }
 
 size_t Page::NextDifference(const Page& other, size_t index) const {
-  const RefSlot<Segment>* own = segments_.load(std::memory_order_acquire);
-  const RefSlot<Segment>* others = other.segments_.load(std::memory_order_acquire);
   while (index < size()) {
     // Versions share the segments in which no item was replaced.
     const size_t at = index / kSegmentItems;
-    if (own != nullptr && others != nullptr && own[at].get() != nullptr &&
-        own[at].get() == others[at].get()) {
+    const Segment* segment = segments()[at].get();
+    if (segment != nullptr && segment == other.segments()[at].get()) {
       index = (at + 1) * kSegmentItems;
       continue;
     }
@@ -211,12 +223,12 @@ size_t Page::NextDifference(const Page& other, size_t index) const {
 }
 
 PageItem Page::Item(size_t index) const {
-  ItemParser parser(bytes_.data() + offsets_[index]);
+  ItemParser parser(data() + offsets()[index]);
   return ParseItem(parser, level_);
 }
 
 std::string_view Page::Name(size_t index) const {
-  ItemParser parser(bytes_.data() + offsets_[index]);
+  ItemParser parser(data() + offsets()[index]);
   if (level_ == 0) parser.Byte();
   return parser.String();
 }
@@ -227,9 +239,9 @@ void Page::MakeKeys() {
   const std::string_view first = Name(0), last = Name(size() - 1);
   prefix_bytes_ = static_cast<uint8_t>(
       std::mismatch(first.begin(), first.end(), last.begin(), last.end()).first - first.begin());
-  const auto keys = std::make_shared<uint32_t[]>(size());
-  for (size_t i = 0; i < size(); ++i) keys[i] = KeyOf(Name(i).substr(prefix_bytes_));
-  keys_ = keys;
+  for (size_t i = 0; i < size(); ++i) keys()[i] = KeyOf(Name(i).substr(prefix_bytes_));
+  if (level_ > 0 || size() > kTagsMax) return;
+  for (size_t i = 0; i < size(); ++i) tags()[i] = TagOf(Name(i));
 }
 
 size_t Page::LowerBound(std::string_view name) const {
@@ -248,7 +260,7 @@ size_t Page::LowerBound(std::string_view name) const {
   return low;
 }
 
-size_t Page::Find(std::string_view name) const {
+size_t Page::FindByKey(std::string_view name) const {
   if (name.size() < prefix_bytes_) return size();
   // A name that begins in another way leads to one that it is not equal to.
   const auto [first, end] = WithKeyOf(name);
@@ -262,10 +274,10 @@ Page::Range Page::WithKeyOf(std::string_view name) const {
   size_t first = 0;
   for (size_t count = size(); count > 0; count -= (count + 1) / 2) {
     const size_t half = (count + 1) / 2;
-    first += keys_[first + half - 1] < key ? half : 0;
+    first += keys()[first + half - 1] < key ? half : 0;
   }
   size_t end = first;
-  while (end < size() && keys_[end] == key) ++end;
+  while (end < size() && keys()[end] == key) ++end;
   return {first, end};
 }
 
@@ -276,14 +288,7 @@ NewItem Page::CopyItem(size_t index) const {
 
 VstNode* Page::KeepNode(size_t index, const Ref<VstNode>& node) const {
   HELIOS_CHECK(index < size());
-  RefSlot<Segment>* segments = segments_.load(std::memory_order_acquire);
-  if (segments == nullptr) {
-    auto made = std::make_unique<RefSlot<Segment>[]>(segment_count());
-    if (segments_.compare_exchange_strong(segments, made.get(), std::memory_order_acq_rel)) {
-      segments = made.release();
-    }
-  }
-  RefSlot<Segment>& place = segments[index / kSegmentItems];
+  RefSlot<Segment>& place = segments()[index / kSegmentItems];
   Segment* segment = place.get();
   if (segment == nullptr) segment = place.Fill(new Segment());
   return segment->nodes[index % kSegmentItems].Fill(node);

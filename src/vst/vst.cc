@@ -125,11 +125,12 @@ VstDirectory& Own(Ref<VstDirectory>* place) {
 
 // The directory `name` in `parent`, to be changed. `present` is what is there, null for nothing.
 VstDirectory* OwnChild(VstDirectory& parent, std::string_view name, const VstDirectory* present) {
-  auto edit = parent.edits.lower_bound(name);
-  if (edit == parent.edits.end() || edit->first != name) {
+  VstDirectory::Edits& edits = parent.AddEdits();
+  auto edit = edits.lower_bound(name);
+  if (edit == edits.end() || edit->first != name) {
     // What the pages hold is theirs, too: never unique.
     Ref<VstDirectory> own = present != nullptr ? present->Copy() : Ref(new VstDirectory());
-    edit = parent.edits.emplace_hint(edit, name, VstItem::OfDirectory(std::move(own)));
+    edit = edits.emplace_hint(edit, name, VstItem::OfDirectory(std::move(own)));
   } else if (!edit->second) {
     edit->second = VstItem::OfDirectory(new VstDirectory());
   } else if (!edit->second->node->IsUnique()) {
@@ -148,8 +149,8 @@ void Put(Ref<VstDirectory>* root, const Way& way, const TreePath& path,
     VstDirectory* present = depth < way.directories.size() ? way.directories[depth] : nullptr;
     directory = OwnChild(*directory, name, present);
   }
-  directory->edits.insert_or_assign(directory->edits.lower_bound(name), std::string(name),
-                                    std::move(item));
+  VstDirectory::Edits& edits = directory->AddEdits();
+  edits.insert_or_assign(edits.lower_bound(name), std::string(name), std::move(item));
 }
 
 }  // namespace

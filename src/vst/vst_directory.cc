@@ -71,8 +71,7 @@ Result<NewItem> Encode(const std::string& name, const VstItem& item,
 
 }  // namespace
 
-VstDirectory* DirectoryOf(const Page& page, size_t index) {
-  if (VstNode* node = page.Node(index)) return static_cast<VstDirectory*>(node);
+VstDirectory* KeepDirectory(const Page& page, size_t index) {
   const PageItem item = page.Item(index);
   const Ref<VstNode> made(new VstDirectory({Digest::FromBytes(item.id)}, item.below));
   return static_cast<VstDirectory*>(page.KeepNode(index, made));
@@ -91,24 +90,15 @@ VstItem ItemOf(const Page& page, size_t index) {
   return item;
 }
 
-VstDirectory* VstPlace::directory() const {
-  if (!IsDirectory()) return nullptr;
-  return edit_ != nullptr ? edit_->directory() : DirectoryOf(*leaf_, index_);
-}
-
 VstItem VstPlace::item() const { return edit_ != nullptr ? *edit_ : ItemOf(*leaf_, index_); }
-
-const VstContent* VstPlace::content() const {
-  if (!IsFile(kind())) return nullptr;
-  return static_cast<const VstContent*>(edit_ != nullptr ? edit_->node.get() : leaf_->Node(index_));
-}
 
 VstDirectory::VstDirectory() : id_(EmptyPage()->id()) { top_.Init(EmptyPage().get()); }
 
 Ref<VstDirectory> VstDirectory::Copy() const {
   Ref<VstDirectory> copy(new VstDirectory(id_, totals_));
   copy->top_.Init(top_.get());
-  copy->edits = edits;
+  copy->is_dirty_ = is_dirty_;
+  copy->edits_ = edits_;
   return copy;
 }
 
@@ -119,21 +109,6 @@ Result<Page*> VstDirectory::Top(const PageSource& source) const {
     return Contradiction(id_, "it has other totals than its parent says");
   }
   return top_.Fill(page);
-}
-
-std::optional<VstPlace> VstDirectory::FindLoaded(std::string_view name) const {
-  if (!edits.empty()) {
-    if (const auto edit = edits.find(name); edit != edits.end()) return VstPlace(&edit->second);
-  }
-  const Page* page = LoadedTop();
-  while (page != nullptr && page->level() > 0) {
-    const size_t index = page->LowerBound(name);
-    if (index == page->size()) return VstPlace();
-    page = static_cast<const Page*>(page->Node(index));
-  }
-  if (page == nullptr) return std::nullopt;
-  const size_t index = page->Find(name);
-  return index == page->size() ? VstPlace() : VstPlace(page, index);
 }
 
 Result<VstPlace> VstDirectory::Find(const PageSource& source, std::string_view name) const {
@@ -150,9 +125,9 @@ Result<VstPlace> VstDirectory::Find(const PageSource& source, std::string_view n
 
 Result<void> VstDirectory::ForEach(const PageSource& source, const Visitor& visitor) const {
   HELIOS_TRY_ASSIGN(const Page* top, Top(source));
-  auto edit = edits.begin();
+  auto edit = edits_.begin();
   const auto visit_edits_before = [&](const std::string_view* limit) -> Result<void> {
-    for (; edit != edits.end() && (limit == nullptr || edit->first < *limit); ++edit) {
+    for (; edit != edits_.end() && (limit == nullptr || edit->first < *limit); ++edit) {
       if (edit->second) HELIOS_TRY(visitor(edit->first, *edit->second));
     }
     return {};
@@ -172,7 +147,7 @@ Result<void> VstDirectory::ForEach(const PageSource& source, const Visitor& visi
     }
     const std::string_view name = page->Name(index);
     HELIOS_TRY(visit_edits_before(&name));
-    if (edit != edits.end() && edit->first == name) continue;  // comes with the edits
+    if (edit != edits_.end() && edit->first == name) continue;  // comes with the edits
     HELIOS_TRY(visitor(std::string(name), ItemOf(*page, index)));
   }
   return visit_edits_before(nullptr);
@@ -194,7 +169,7 @@ Result<Ref<VstDirectory>> Seal(const PageSource& source, const Ref<VstDirectory>
   for (size_t i = 0; i < parents_first.size(); ++i) {
     parents_first[i].directories_begin = parents_first.size();
     parents_first[i].contents_begin = contents.size();
-    for (const auto& [name, item] : parents_first[i].directory->edits) {
+    for (const auto& [name, item] : parents_first[i].directory->edits()) {
       if (const VstDirectory* below = DirtyDirectory(item)) parents_first.push_back({below});
       if (const Bytes* content = WrittenContent(item)) contents.emplace_back(*content);
     }
@@ -205,8 +180,8 @@ Result<Ref<VstDirectory>> Seal(const PageSource& source, const Ref<VstDirectory>
     size_t next_directory = dirty.directories_begin;
     size_t next_content = dirty.contents_begin;
     std::vector<PageEdit> edits;
-    edits.reserve(dirty.directory->edits.size());
-    for (const auto& [name, item] : dirty.directory->edits) {
+    edits.reserve(dirty.directory->edits().size());
+    for (const auto& [name, item] : dirty.directory->edits()) {
       PageEdit& edit = edits.emplace_back(PageEdit{name, std::nullopt});
       if (!item) continue;
       Ref<VstDirectory> directory(item->directory());

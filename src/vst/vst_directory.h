@@ -69,7 +69,13 @@ class VstDirectory : public VstNode {
   // The same pages and edits, for someone who will change it.
   Ref<VstDirectory> Copy() const;
 
-  bool IsDirty() const { return !edits.empty(); }
+  bool IsDirty() const { return is_dirty_; }
+  const Edits& edits() const { return edits_; }
+  // To add to them.
+  Edits& AddEdits() {
+    is_dirty_ = true;
+    return edits_;
+  }
   const TreeId& id() const { return id_; }
   const TreeTotals& totals() const { return totals_; }
   // The top page, loaded if need be. Thread-safe.
@@ -85,10 +91,11 @@ class VstDirectory : public VstNode {
   // Visits everything in order of the names, edits included.
   Result<void> ForEach(const PageSource& source, const Visitor& visitor) const;
 
-  Edits edits;
-
  private:
-  mutable RefSlot<Page> top_;  // beside the edits: a look-up needs both
+  // What a look-up needs comes first.
+  bool is_dirty_ = false;
+  mutable RefSlot<Page> top_;
+  Edits edits_;
   TreeId id_;
   TreeTotals totals_;
 };
@@ -106,7 +113,39 @@ inline VstDirectory* VstItem::directory() const {
 
 // The item at `index` of a page of level 0. A directory gets its node here.
 VstItem ItemOf(const Page& page, size_t index);
-VstDirectory* DirectoryOf(const Page& page, size_t index);  // which is a directory
+
+// The directory at `index` of a page of level 0. It gets its node here.
+VstDirectory* KeepDirectory(const Page& page, size_t index);
+inline VstDirectory* DirectoryOf(const Page& page, size_t index) {
+  VstNode* node = page.Node(index);
+  return node != nullptr ? static_cast<VstDirectory*>(node) : KeepDirectory(page, index);
+}
+
+inline VstDirectory* VstPlace::directory() const {
+  if (!IsDirectory()) return nullptr;
+  return edit_ != nullptr ? edit_->directory() : DirectoryOf(*leaf_, index_);
+}
+
+inline const VstContent* VstPlace::content() const {
+  if (!IsFile(kind())) return nullptr;
+  return static_cast<const VstContent*>(edit_ != nullptr ? edit_->node.get() : leaf_->Node(index_));
+}
+
+inline std::optional<VstPlace> VstDirectory::FindLoaded(std::string_view name) const {
+  if (is_dirty_) {
+    if (const auto edit = edits_.find(name); edit != edits_.end()) return VstPlace(&edit->second);
+  }
+  const Page* page = LoadedTop();
+  if (page != nullptr) page->Prefetch();
+  while (page != nullptr && page->level() > 0) {
+    const size_t index = page->LowerBound(name);
+    if (index == page->size()) return VstPlace();
+    page = static_cast<const Page*>(page->Node(index));
+  }
+  if (page == nullptr) return std::nullopt;
+  const size_t index = page->Find(name);
+  return index == page->size() ? VstPlace() : VstPlace(page, index);
+}
 
 // The same directory without edits, here and below: what a commit makes. Hashes only what is
 // dirty.
