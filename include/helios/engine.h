@@ -14,6 +14,7 @@
 #include "helios/capture_report.h"
 #include "helios/health_report.h"
 #include "helios/ids.h"
+#include "helios/link_mode.h"
 #include "helios/object_store.h"
 #include "helios/progress.h"
 #include "helios/restore_mode.h"
@@ -176,12 +177,17 @@ struct MaterializeRequest {
   std::string out;      // made if it is not there
   Workspace workspace;  // what "@" refers to
   Selection selection;
+  LinkMode link = LinkMode::kAuto;
 };
 
 struct MaterializeReport {
   SnapshotId snapshot;
   RecordId record;
   WriteReport written;
+  // Files of the store's file cache that somebody had written to through a hard link, by their
+  // place in it. They were made anew; whatever else is linked to the old ones holds what was
+  // written.
+  std::vector<std::string> written_through;
   std::vector<std::string> unmatched_patterns;
 };
 
@@ -281,7 +287,8 @@ class Engine {
   Result<DiffReport> Diff(const DiffRequest& request);
 
   // Writes a snapshot, or what is selected of it, into a folder that is not a workspace. Verified
-  // as it is written; not synced.
+  // as it is written; not synced. Errors: kUnsupported if the links that were asked for cannot be
+  // made there, before anything is written.
   Result<MaterializeReport> Materialize(const MaterializeRequest& request);
 
   // Points a tag to a record, durably. Whoever takes an id takes the tag from then on. Errors:

@@ -13,6 +13,7 @@ struct WriteReport {
 
   uint64_t files = 0;                       // files and symlinks written
   uint64_t bytes = 0;                       // of file contents
+  uint64_t shared = 0;                      // files that share their bytes with the file cache
   uint64_t folders = 0;                     // made
   uint64_t deleted = 0;                     // files, symlinks and folders removed
   uint64_t attributes = 0;                  // files and folders of which only mode or time was set
@@ -22,6 +23,7 @@ struct WriteReport {
   void Merge(const WriteReport& other) {
     files += other.files;
     bytes += other.bytes;
+    shared += other.shared;
     folders += other.folders;
     deleted += other.deleted;
     attributes += other.attributes;

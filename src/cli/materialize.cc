@@ -11,7 +11,26 @@ struct Options {
   std::optional<std::string> out;
   std::vector<std::string> positional;
   Selection selection;
+  std::optional<std::string> link;
 };
+
+Result<LinkMode> ParseLinkMode(const std::string& text) {
+  if (text == "auto") return LinkMode::kAuto;
+  if (text == "reflink") return LinkMode::kReflink;
+  if (text == "hardlink") return LinkMode::kHardLink;
+  if (text == "copy") return LinkMode::kCopy;
+  return Error(ErrorCode::kInvalidArgument,
+               "unknown --link \"" + text + "\": auto, reflink, hardlink or copy");
+}
+
+void WarnWrittenThrough(const Output& output, const std::vector<std::string>& files) {
+  if (files.empty()) return;
+  output.Warn(Count(files.size(), "hard-linked file") +
+              " of the store's file cache had been written to and " +
+              (files.size() == 1 ? "was" : "were") +
+              " made anew; folders materialized before hold what was written:");
+  for (const std::string& file : files) output.Warn("  files/" + QuoteName(file));
+}
 
 int Run(Session& session, Options& options) {
   const Output& output = session.output;
@@ -22,6 +41,9 @@ int Run(Session& session, Options& options) {
   Result<std::string> out = OneId(options.out, &options.positional, "the folder to write into");
   if (!out) return output.Fail(out.error());
   request.out = *out;
+  const Result<LinkMode> link = ParseLinkMode(options.link.value_or("auto"));
+  if (!link) return output.Fail(link.error());
+  request.link = *link;
   request.workspace = session.MakeWorkspace();
   request.selection = options.selection;
   request.selection.includes.insert(request.selection.includes.end(), options.positional.begin(),
@@ -36,13 +58,21 @@ int Run(Session& session, Options& options) {
     json["snapshot_id"] = FormatId(report->snapshot);
     json["record_id"] = FormatId(report->record);
     json["written"] = ToJson(report->written);
+    if (!report->written_through.empty()) {
+      AddPaths(&json, "written_through", report->written_through);
+    }
     output.PrintJson(json);
   } else {
     output.PrintText("materialized " + FormatId(report->snapshot) + "\n  " +
                      Count(report->written.files, "file") + ", " +
                      FormatBytes(report->written.bytes) + " into " + QuoteName(request.out) + "\n");
+    if (report->written.shared > 0) {
+      output.PrintText("  " + Count(report->written.shared, "file") +
+                       " share their bytes with the store's file cache\n");
+    }
   }
   WarnUnmatched(output, report->unmatched_patterns);
+  WarnWrittenThrough(output, report->written_through);
   PrintFailures(output, report->written);
   return report->written.failed > 0 ? kExitIncomplete : kExitSuccess;
 }
@@ -58,12 +88,23 @@ void AddMaterializeCommand(CLI::App* app, Session* session) {
   AddValueOption(command, "--id", "ID", &options->id, "The snapshot");
   AddValueOption(command, "-o,--out", "DIR", &options->out,
                  "The folder to write into, made if need be");
+  AddValueOption(command, "--link", "MODE", &options->link,
+                 "auto: reflinks where the file system can, else copies (default); reflink; "
+                 "hardlink: read-only, see below; copy");
   AddPositionals(command, "ID_OUT", &options->positional,
                  "The snapshot and the folder, then paths to restrict it to");
   command->footer(
       "Examples:\n"
       "  helios materialize --id ID --out /tmp/copy\n"
       "  helios materialize @ /tmp/docs 'docs/**' --exclude '*.png'\n"
+      "  helios materialize @ /ci/run-17 --link=hardlink\n"
+      "With --link=hardlink, files are hard links to read-only files of the store, which later "
+      "ones\n"
+      "of the same content, mode and time share: nothing is written, and nothing more is on disk.\n"
+      "But whoever makes one writable and writes to it writes to all of them. Each is checked "
+      "when\n"
+      "it is linked again, and \"helios doctor\" checks all; so use it for folders that are only\n"
+      "read. Reflinks have no such danger: who writes gets a copy.\n"
       "Exit codes: 0 done; 3 something could not be written; 12 damage found; 14 no space.");
   command->callback([session, options] { session->run = [=] { return Run(*session, *options); }; });
 }

@@ -279,6 +279,7 @@ Json ToJson(const WriteReport& report) {
   Json json = {{"files", report.files},           {"bytes", report.bytes},
                {"folders", report.folders},       {"deleted", report.deleted},
                {"attributes", report.attributes}, {"failed", report.failed}};
+  if (report.shared > 0) json["shared"] = report.shared;
   if (report.failed > 0) AddPaths(&json, "failures", report.first_failures);
   return json;
 }

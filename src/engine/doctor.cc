@@ -11,6 +11,7 @@
 #include "engine/engine_state.h"
 #include "history/branches.h"
 #include "store/metrics_file.h"
+#include "worktree/file_cache.h"
 
 namespace helios {
 namespace {
@@ -201,6 +202,21 @@ HealthCheck CheckStatistics(const std::string& path) {
                                          "nothing else is lost.");
 }
 
+HealthCheck CheckFileCache(const std::string& path) {
+  const Result<std::vector<std::string>> changed = FileCache::Check(path);
+  if (!changed) return Wrong("file_cache", changed.error(), kAdviceAccess);
+  if (changed->empty()) return Well("file_cache", "whatever it holds is whole");
+  std::string list;
+  for (const std::string& file : *changed) list += "\n  " + OnOneLine(file);
+  return Wrong(
+      "file_cache",
+      Error(ErrorCode::kCorrupt,
+            Plural(changed->size(), "file") +
+                " that materialized folders are linked to were written to:" + list),
+      "Find the other links (find FOLDER -samefile FILE): they hold what was written. Then "
+      "remove the files named here; snapshots are not affected.");
+}
+
 HealthCheck CheckRefs(const RefStore& refs, const OperationLog& log, ObjectStore* store) {
   Result<std::vector<Ref>> list = refs.List();
   if (!list) return Wrong("refs", list.error(), kAdviceRefs);
@@ -304,6 +320,7 @@ Result<HealthReport> Engine::CheckHealth(const EngineOptions& options, const Wor
   add(CheckOperationLog(state.log));
   add(CheckRefs(state.refs, state.log, store));
   add(CheckStatistics(state.paths.Metrics()));
+  add(CheckFileCache(state.paths.FileCache()));
   add(CheckLeftovers(state.paths, backend_folder));
   const Result<OpenWorkspace> folder = state.OpenWorkspaceRoot(workspace, false);
   if (!folder) {

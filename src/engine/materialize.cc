@@ -36,12 +36,19 @@ Result<MaterializeReport> Engine::Materialize(const MaterializeRequest& request)
     }
     WriteOptions write = state.MakeWriteOptions(selector);
     write.set_root_attributes = target.made;
+    HELIOS_TRY_ASSIGN(const std::unique_ptr<FileCache> cache,
+                      FileCache::Open(state.paths.FileCache(), target.root.get(), request.link));
+    write.cache = cache.get();
     report.snapshot = source.record.snapshot;
     report.record = source.id;
     Result<WriteReport> written =
         WriteTree(store, std::move(target.root), report.snapshot, source.record.attributes, write);
     if (!written) return std::move(written).error().WithContext("materialize into " + request.out);
     report.written = std::move(written).value();
+    if (cache != nullptr) {
+      cache->Trim();
+      report.written_through = cache->WrittenThrough();
+    }
     report.unmatched_patterns = selector.UnmatchedPatterns();
   }
   state.metrics.Add(Counter::kMaterializes);

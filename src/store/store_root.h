@@ -24,6 +24,8 @@ struct StorePaths {
   std::string OperationLog() const { return root + "/operations"; }
   std::string Workspaces() const { return root + "/workspaces"; }
   std::string Refs() const { return root + "/refs"; }
+  // Whole files to share bytes with: a cache.
+  std::string FileCache() const { return root + "/files"; }
   std::string Metrics() const { return root + "/statistics"; }
   // Held shared by whoever writes, exclusively by the collector.
   std::string Lock() const { return root + "/lock"; }

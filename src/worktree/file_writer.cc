@@ -1,6 +1,8 @@
 #include "worktree/file_writer.h"
 
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -60,13 +62,13 @@ Result<FileWriter::Outcome> FileWriter::CreateAs(int folder, const std::string& 
                                                  const std::optional<FileAttributes>& attributes,
                                                  ByteView content) const {
   if (entry.kind == EntryKind::kSymlink) return CreateSymlink(folder, name, entry, attributes);
-  return CreateFile(folder, name, entry, attributes, content);
+  return CreateFile(folder, name, entry, attributes, content, -1);
 }
 
 Result<FileWriter::Outcome> FileWriter::CreateFile(int folder, const std::string& name,
                                                    const TreeEntry& entry,
                                                    const std::optional<FileAttributes>& attributes,
-                                                   ByteView content) const {
+                                                   ByteView content, int clone_of) const {
   const unsigned mode = attributes ? FileMode(entry, *attributes) : DefaultMode(entry);
   const int raw =
       ::openat(folder, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
@@ -76,7 +78,9 @@ Result<FileWriter::Outcome> FileWriter::CreateFile(int folder, const std::string
   }
   const Fd fd(raw);
   auto fill = [&]() -> Result<void> {
-    if (entry.HasManifest()) {
+    if (clone_of >= 0) {
+      if (::ioctl(raw, FICLONE, clone_of) != 0) return Error::FromErrno(errno, "clone", name);
+    } else if (entry.HasManifest()) {
       HELIOS_TRY(WriteLargeContent(raw, entry));
     } else {
       HELIOS_TRY(WriteAll(raw, content, name));
@@ -151,6 +155,37 @@ Result<void> FileWriter::Replace(int folder, const TreeEntry& entry,
   // Now the new file, where the exchange failed, or the old one.
   ::unlinkat(folder, temporary.c_str(), 0);
   return exchanged;
+}
+
+Result<bool> FileWriter::PlaceFromCache(FileCache& cache, int folder, const TreeEntry& entry,
+                                        const std::optional<FileAttributes>& attributes) const {
+  HELIOS_TRY_ASSIGN(const Fd cached, cache.OpenWhole(entry, attributes));
+  if (!cached.IsOpen()) return false;
+  Result<Outcome> placed = PlaceAs(cache, cached, folder, entry.name, entry, attributes);
+  // As many links as it can have; or another thread found that, and has removed it.
+  if (!placed && (placed.error().os_error() == EMLINK || placed.error().os_error() == ENOENT)) {
+    return false;
+  }
+  if (!placed) return std::move(placed).error();
+  if (*placed == Outcome::kDone) return true;
+  const std::string temporary = std::string(kNewFilePrefix) + RandomName();
+  HELIOS_TRY(PlaceAs(cache, cached, folder, temporary, entry, attributes));
+  Result<void> exchanged = Exchange(folder, temporary, entry.name, std::nullopt);
+  ::unlinkat(folder, temporary.c_str(), 0);
+  if (!exchanged) return std::move(exchanged).error();
+  return true;
+}
+
+Result<FileWriter::Outcome> FileWriter::PlaceAs(
+    FileCache& cache, const Fd& cached, int folder, const std::string& name, const TreeEntry& entry,
+    const std::optional<FileAttributes>& attributes) const {
+  if (!cache.MakesHardLinks()) {
+    return CreateFile(folder, name, entry, attributes, {}, cached.get());
+  }
+  const int os_error = cache.Link(folder, name, entry, attributes);
+  if (os_error == EEXIST) return Outcome::kExists;
+  if (os_error != 0) return Error::FromErrno(os_error, "link", name);
+  return Outcome::kDone;
 }
 
 // Swapping shows what was taken away before it is gone, and costs less than a rename over a file,

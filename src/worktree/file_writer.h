@@ -9,6 +9,7 @@
 #include "object/attributes.h"
 #include "object/tree.h"
 #include "vst/tree_reader.h"
+#include "worktree/file_cache.h"
 #include "worktree/file_status.h"
 
 namespace helios {
@@ -35,6 +36,11 @@ class FileWriter {
                        const std::optional<FileAttributes>& attributes, ByteView content,
                        const std::optional<FileStatus>& seen) const;
 
+  // Puts the file there as Create does, or Replace if something is there, from what `cache` has.
+  // False if the cache does not have it whole: then nothing was done.
+  Result<bool> PlaceFromCache(FileCache& cache, int folder, const TreeEntry& entry,
+                              const std::optional<FileAttributes>& attributes) const;
+
   // Mode and mtime alone, of what is already there; never through a link.
   Result<void> SetAttributes(int folder, const TreeEntry& entry,
                              const FileAttributes& attributes) const;
@@ -42,9 +48,13 @@ class FileWriter {
   Result<void> SetFolderAttributes(int folder, const FileAttributes& attributes) const;
 
  private:
+  // `clone_of`: an open file with that content, or -1.
   Result<Outcome> CreateFile(int folder, const std::string& name, const TreeEntry& entry,
-                             const std::optional<FileAttributes>& attributes,
-                             ByteView content) const;
+                             const std::optional<FileAttributes>& attributes, ByteView content,
+                             int clone_of) const;
+  Result<Outcome> PlaceAs(FileCache& cache, const Fd& cached, int folder, const std::string& name,
+                          const TreeEntry& entry,
+                          const std::optional<FileAttributes>& attributes) const;
   Result<void> SetNewAttributes(int fd, const std::string& name, unsigned mode,
                                 const FileAttributes& attributes) const;
   Result<void> KeepExecutable(int fd, const std::string& name, const TreeEntry& entry) const;

@@ -256,15 +256,16 @@ class Writer {
   // Small files in the order in which the store has them; then large ones; symlinks last.
   Result<void> WriteItems(unsigned worker, Folder& folder, std::vector<WriteItem>& items) {
     if (!Open(worker, folder)) return {};
+    std::vector<bool> done(items.size(), false);
+    HELIOS_TRY(PlaceFromCache(worker, folder, items, &done));
     std::vector<ObjectKey> keys;
     std::vector<size_t> places;
     for (size_t i = 0; i < items.size(); ++i) {
       const TreeEntry& entry = items[i].entry;
-      if (!IsFile(entry.kind) || entry.HasManifest()) continue;
+      if (done[i] || !IsFile(entry.kind) || entry.HasManifest()) continue;
       keys.emplace_back(ObjectKind::kBlob, entry.id);
       places.push_back(i);
     }
-    std::vector<bool> done(items.size(), false);
     Result<void> got =
         store_->GetMany(keys, [&](size_t index, std::optional<ByteView> bytes) -> Result<void> {
           const WriteItem& item = items[places[index]];
@@ -276,6 +277,29 @@ class Writer {
       for (size_t i = 0; i < items.size(); ++i) {
         if (done[i] || (items[i].entry.kind == EntryKind::kSymlink) != symlinks) continue;
         HELIOS_TRY(WriteOne(worker, folder, items[i], {}));
+      }
+    }
+    return {};
+  }
+
+  bool IsCached(const TreeEntry& entry) const {
+    return options_.cache != nullptr && options_.cache->Takes(entry);
+  }
+
+  // Marks in `done` what needs no content any more.
+  Result<void> PlaceFromCache(unsigned worker, Folder& folder, const std::vector<WriteItem>& items,
+                              std::vector<bool>* done) {
+    for (size_t i = 0; i < items.size(); ++i) {
+      const TreeEntry& entry = items[i].entry;
+      if (!IsCached(entry)) continue;
+      const Result<bool> placed =
+          files_.PlaceFromCache(*options_.cache, folder.fd(), entry, items[i].attributes);
+      (*done)[i] = !placed || *placed;
+      if (!placed) {
+        HELIOS_TRY(Settle(worker, folder, entry.name, placed.error()));
+      } else if (*placed) {
+        ++reports_[worker].shared;
+        CountWritten(worker, entry);
       }
     }
     return {};
@@ -313,24 +337,41 @@ class Writer {
         item.replaces ? files_.Replace(folder.fd(), entry, item.attributes, content, item.seen)
                       : CreateOrReplace(folder, item, content);
     if (!written) return Settle(worker, folder, entry.name, std::move(written).error());
+    if (IsCached(entry) && Share(folder, item)) ++reports_[worker].shared;
+    CountWritten(worker, entry);
+    return {};
+  }
+
+  // Makes a file that was just written share its bytes. If another thread has taken in the same
+  // meanwhile, that one takes its place. What fails leaves a file of its own, which is right, too.
+  bool Share(const Folder& folder, const WriteItem& item) {
+    if (options_.cache->Keep(folder.fd(), item.entry, item.attributes)) return true;
+    const Result<bool> placed =
+        files_.PlaceFromCache(*options_.cache, folder.fd(), item.entry, item.attributes);
+    return placed && *placed;
+  }
+
+  void CountWritten(unsigned worker, const TreeEntry& entry) {
     WriteReport& report = reports_[worker];
     ++report.files;
-    if (IsFile(entry.kind)) report.bytes += entry.size;
+    report.bytes += entry.Totals().bytes;
     if (options_.progress != nullptr) {
       options_.progress->files.fetch_add(1, std::memory_order_relaxed);
       options_.progress->bytes.fetch_add(entry.Totals().bytes, std::memory_order_relaxed);
     }
-    return {};
   }
 
   Result<void> CreateOrReplace(Folder& folder, const WriteItem& item, ByteView content) {
+    const std::optional<FileAttributes> attributes =
+        IsCached(item.entry) ? options_.cache->OnDisk(item.entry, item.attributes)
+                             : item.attributes;
     HELIOS_TRY_ASSIGN(const FileWriter::Outcome outcome,
-                      files_.Create(folder.fd(), item.entry, item.attributes, content));
+                      files_.Create(folder.fd(), item.entry, attributes, content));
     if (outcome == FileWriter::Outcome::kDone) return {};
     if (protects_existing_) {
       return Error(ErrorCode::kFailed, "appeared meanwhile, left alone");
     }
-    return files_.Replace(folder.fd(), item.entry, item.attributes, content, std::nullopt);
+    return files_.Replace(folder.fd(), item.entry, attributes, content, std::nullopt);
   }
 
   // --- Plans -----------------------------------------------------------------------------------

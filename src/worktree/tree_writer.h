@@ -11,6 +11,7 @@
 #include "helios/object_store.h"
 #include "helios/progress.h"
 #include "helios/write_report.h"
+#include "worktree/file_cache.h"
 #include "worktree/restore_plan.h"
 #include "worktree/selector.h"
 
@@ -22,6 +23,7 @@ struct WriteOptions {
   Progress* progress = nullptr;        // may be null
   // Whether the root itself gets mode and mtime from the snapshot.
   bool set_root_attributes = true;
+  FileCache* cache = nullptr;  // that files share their bytes with; null: each has its own
 };
 
 // Both write through descriptors of open folders, one component at a time, never through a link:
