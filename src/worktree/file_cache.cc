@@ -26,7 +26,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // A clone costs two more system calls than a copy, and an inode in the cache.
-constexpr uint64_t kCloneBytesMin = uint64_t{64} << 10;
+constexpr uint64_t kCloneBytesMin = uint64_t{256} << 10;
 constexpr char kTemporaryPrefix[] = ".tmp-";
 constexpr unsigned kWriteBits = S_IWUSR | S_IWGRP | S_IWOTH;
 constexpr size_t kHashBufferBytes = size_t{256} << 10;
