@@ -157,6 +157,7 @@ Result<AttributesPage> DecodeAttributesPage(ByteView bytes) {
   if (page.level > kPageLevelMax) return Malformed("too many levels");
   if (count > kPageItemsMax) return Malformed("too many items");
   if (page.level > 0 && count == 0) return Malformed("a list of pages without a page");
+  if (page.level == 0) page.entries.reserve(static_cast<size_t>(count));
   for (uint64_t i = 0; i < count && decoder.ok(); ++i) {
     if (page.level > 0) {
       page.pages.push_back({decoder.RawDigest()});
