@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -231,8 +232,28 @@ Json ParseLine(const std::string& text, const char* what) {
   return json.is_object() ? json : Json::object();
 }
 
+Xattrs ReadXattrs(int fd) {
+  Xattrs xattrs;
+  std::vector<char> names(65536);
+  const ssize_t size = ::flistxattr(fd, names.data(), names.size());
+  if (size < 0 && errno == ENOTSUP) return xattrs;
+  if (size < 0) Throw("list extended attributes");
+  for (const char* name = names.data(); name < names.data() + size; name += std::strlen(name) + 1) {
+    std::string value(65536, '\0');
+    const ssize_t n = ::fgetxattr(fd, name, value.data(), value.size());
+    if (n < 0) Throw(std::string("read extended attribute ") + name);
+    value.resize(static_cast<size_t>(n));
+    if (std::string_view(name).starts_with("user.")) xattrs[name] = value;
+  }
+  return xattrs;
+}
+
+using InodeKey = std::pair<uint64_t, uint64_t>;
+InodeKey KeyOf(const struct stat& status) { return {status.st_dev, status.st_ino}; }
+using PathsOfFiles = std::map<InodeKey, std::vector<std::string>>;
+
 void ReadInto(int folder, const std::string& prefix, const std::vector<std::string>& skip,
-              TreeState* tree) {
+              TreeState* tree, PathsOfFiles* files) {
   for (const std::string& name : NamesIn(folder)) {
     if (std::find(skip.begin(), skip.end(), name) != skip.end()) continue;
     const std::string path = prefix.empty() ? name : prefix + "/" + name;
@@ -241,10 +262,12 @@ void ReadInto(int folder, const std::string& prefix, const std::vector<std::stri
     Node node;
     node.mode = status.st_mode & 07777;
     node.mtime_ns = status.st_mtim.tv_sec * 1'000'000'000 + status.st_mtim.tv_nsec;
+    if (!S_ISDIR(status.st_mode) && status.st_nlink > 1) (*files)[KeyOf(status)].push_back(path);
     if (S_ISREG(status.st_mode)) {
       node.type = '-';
       const OwnFd fd(::openat(folder, name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
       node.content = fd.get() < 0 ? "<unreadable>" : ReadAll(fd.get());
+      if (fd.get() >= 0) node.xattrs = ReadXattrs(fd.get());
     } else if (S_ISLNK(status.st_mode)) {
       node.type = 'l';
       char target[5000];
@@ -253,8 +276,10 @@ void ReadInto(int folder, const std::string& prefix, const std::vector<std::stri
       node.content.assign(target, static_cast<size_t>(n));
     } else if (S_ISDIR(status.st_mode)) {
       node.type = 'd';
+      const OwnFd below = OpenFolderAt(folder, name);
+      node.xattrs = ReadXattrs(below.get());
       (*tree)[path] = node;
-      ReadInto(OpenFolderAt(folder, name).get(), path, {}, tree);
+      ReadInto(below.get(), path, {}, tree, files);
       continue;
     }
     (*tree)[path] = std::move(node);
@@ -267,6 +292,10 @@ std::string Describe(const Node& node) {
                 static_cast<long long>(node.mtime_ns));
   std::string line = text + std::to_string(node.content.size()) + " bytes";
   if (node.content.size() <= 40) line += " \"" + node.content + "\"";
+  if (!node.first_link.empty()) line += ", linked to \"" + node.first_link + "\"";
+  for (const auto& [name, value] : node.xattrs) {
+    line += ", " + name + "=" + (value.size() <= 40 ? value : std::to_string(value.size()));
+  }
   return line;
 }
 
@@ -377,6 +406,7 @@ constexpr char kPreloadSource[] = R"(
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -469,6 +499,40 @@ int symlinkat(const char* target, int fd, const char* path) {
   if (!MayMake(fd, path)) NO_SPACE;
   return next(target, fd, path);
 }
+int linkat(int from_fd, const char* from, int fd, const char* path, int flags) {
+  NEXT(linkat);
+  static atomic_llong links;
+  const char* limit = getenv("TEST_LINKS");
+  if (limit != NULL && Counts(fd, path) && atomic_fetch_add(&links, 1) >= atoll(limit)) {
+    errno = EMLINK;
+    return -1;
+  }
+  return next(from_fd, from, fd, path, flags);
+}
+int fsetxattr(int fd, const char* name, const void* value, size_t size, int flags) {
+  NEXT(fsetxattr);
+  if (getenv("TEST_SET_XATTR") != NULL && Counts(fd, NULL)) {
+    errno = atoi(getenv("TEST_SET_XATTR"));
+    return -1;
+  }
+  return next(fd, name, value, size, flags);
+}
+ssize_t fgetxattr(int fd, const char* name, void* value, size_t size) {
+  NEXT(fgetxattr);
+  if (getenv("TEST_GET_XATTR") != NULL && Counts(fd, NULL)) {
+    errno = atoi(getenv("TEST_GET_XATTR"));
+    return -1;
+  }
+  return next(fd, name, value, size);
+}
+ssize_t flistxattr(int fd, char* names, size_t size) {
+  NEXT(flistxattr);
+  if (getenv("TEST_LIST_XATTRS") != NULL && Counts(fd, NULL)) {
+    errno = atoi(getenv("TEST_LIST_XATTRS"));
+    return -1;
+  }
+  return next(fd, names, size);
+}
 int clock_gettime(clockid_t clock, struct timespec* now) {
   NEXT(clock_gettime);
   int result = next(clock, now);
@@ -508,6 +572,13 @@ void Impose(const Limits& limits, RunOptions* options) {
   options->env["TEST_BELOW"] = limits.below;
   if (limits.write_bytes) options->env["TEST_WRITE_BYTES"] = std::to_string(*limits.write_bytes);
   if (limits.new_files) options->env["TEST_NEW_FILES"] = std::to_string(*limits.new_files);
+  if (limits.links) options->env["TEST_LINKS"] = std::to_string(*limits.links);
+  const auto fail_with = [&](const char* variable, int os_error) {
+    if (os_error != 0) options->env[variable] = std::to_string(os_error);
+  };
+  fail_with("TEST_SET_XATTR", limits.set_xattr_error);
+  fail_with("TEST_GET_XATTR", limits.get_xattr_error);
+  fail_with("TEST_LIST_XATTRS", limits.list_xattrs_error);
   if (limits.clock_step_seconds > 0) {
     options->env["TEST_CLOCK_STEP"] = std::to_string(limits.clock_step_seconds);
   }
@@ -549,6 +620,22 @@ std::string ReadFile(const std::string& path) {
 void MakeLink(const std::string& target, const std::string& path) {
   fs::create_directories(fs::path(path).parent_path());
   if (::symlink(target.c_str(), path.c_str()) != 0) Throw("link " + path);
+}
+
+void MakeHardLink(const std::string& from, const std::string& to) {
+  if (::linkat(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), 0) != 0) Throw("link " + to);
+}
+
+bool SetXattr(const std::string& path, const std::string& name, std::string_view value) {
+  if (::setxattr(path.c_str(), name.c_str(), value.data(), value.size(), 0) == 0) return true;
+  if (errno == ENOTSUP || errno == ENOSPC || errno == EPERM) return false;
+  Throw("set " + name + " of " + path);
+}
+
+uint64_t DiskBytesOf(const std::string& path) {
+  struct stat status;
+  if (::lstat(path.c_str(), &status) != 0) Throw("stat " + path);
+  return static_cast<uint64_t>(status.st_blocks) * 512;
 }
 
 void Rename(const std::string& from, const std::string& to) { fs::rename(from, to); }
@@ -636,8 +723,16 @@ TreeState ReadTree(const std::string& folder, const std::vector<std::string>& sk
   root.type = 'd';
   root.mode = status.st_mode & 07777;
   root.mtime_ns = status.st_mtim.tv_sec * 1'000'000'000 + status.st_mtim.tv_nsec;
+  const OwnFd fd = OpenFolderAt(AT_FDCWD, folder);
+  root.xattrs = ReadXattrs(fd.get());
   tree[""] = root;
-  ReadInto(OpenFolderAt(AT_FDCWD, folder).get(), "", skip, &tree);
+  PathsOfFiles files;
+  ReadInto(fd.get(), "", skip, &tree, &files);
+  for (auto& [inode, paths] : files) {
+    if (paths.size() == 1) continue;
+    std::sort(paths.begin(), paths.end());
+    for (const std::string& path : paths) tree[path].first_link = paths.front();
+  }
   return tree;
 }
 

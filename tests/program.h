@@ -73,6 +73,11 @@ struct Limits {
   std::string below;                    // what counts: files below this folder
   std::optional<uint64_t> write_bytes;  // after so many bytes, writing fails with ENOSPC
   std::optional<uint64_t> new_files;    // after so many files and folders, creating one does
+  std::optional<uint64_t> links;        // after so many, making a hard link fails with EMLINK
+  // errno with which extended attributes cannot be set, read or listed; 0: they can.
+  int set_xattr_error = 0;
+  int get_xattr_error = 0;
+  int list_xattrs_error = 0;
   // Each look at the clock takes it this much further: a long wait passes at once.
   uint64_t clock_step_seconds = 0;
 };
@@ -85,6 +90,10 @@ void MakeFolders(const std::string& path);
 void WriteFile(const std::string& path, std::string_view content);  // makes folders above it too
 std::string ReadFile(const std::string& path);
 void MakeLink(const std::string& target, const std::string& path);
+void MakeHardLink(const std::string& from, const std::string& to);
+// False if the file system, or the system, does not let it.
+bool SetXattr(const std::string& path, const std::string& name, std::string_view value);
+uint64_t DiskBytesOf(const std::string& path);
 void Rename(const std::string& from, const std::string& to);
 void Remove(const std::string& path);  // a file, or a folder with what is in it
 bool Exists(const std::string& path);  // dangling links exist
@@ -102,11 +111,15 @@ std::vector<std::string> ListFolder(const std::string& path);
 std::string RandomBytes(size_t size, uint64_t seed);
 std::string FromHex(std::string_view hex);
 
+using Xattrs = std::map<std::string, std::string>;
 struct Node {
   char type = '?';  // '-', 'd', 'l', as in ls; '?' for anything else
   unsigned mode = 0;
   int64_t mtime_ns = 0;
   std::string content;  // of a file; a link's target
+  // The first name of the same file below the folder, if it has several there.
+  std::string first_link;
+  Xattrs xattrs;  // "user.…", of files and folders
   bool operator==(const Node&) const = default;
 };
 // Paths below a folder, relative to it; "" is the folder itself.

@@ -289,22 +289,6 @@ TEST_F(RoundTripTest, OneByteInsertedIntoALargeFileStoresLittleMore) {
   EXPECT_TRUE(ReadFile(Work("large")) == content);
 }
 
-TEST_F(RoundTripTest, HardLinksBecomeTwoFiles) {
-  Write("one", "x");
-  ASSERT_EQ(::link(Work("one").c_str(), Work("two").c_str()), 0);
-  const std::string id = Commit();
-  const std::string out = Materialize(id);
-  EXPECT_NE(InodeOf(out + "/one"), InodeOf(out + "/two"));
-  EXPECT_EQ(ReadFile(out + "/two"), "x");
-  // A restored file is replaced and not written through to its other names.
-  ASSERT_EQ(::link(Work("one").c_str(), At("outside").c_str()), 0);
-  Write("one", "changed");
-  Commit();
-  RunWell({"restore", id});
-  EXPECT_EQ(ReadFile(Work("one")), "x");
-  EXPECT_EQ(ReadFile(At("outside")), "changed");
-}
-
 TEST_F(RoundTripTest, ChangesOfEveryKindAreRestored) {
   Write("stays", "s");
   Write("changes", "before");

@@ -19,10 +19,11 @@ enum class OmissionReason : uint8_t {
   kUnreadable,  // no permission, or the medium failed
   kBadName,     // a name that no tree can hold
   kTorn,        // captured, but it changed while it was read, each time that it was tried
+  kXattrs,  // captured, but without extended attributes: they could not be read, or are too many
   kCount
 };
 
-// "special", "ignored", "store", "git", "unreadable", "bad_name" or "torn".
+// "special", "ignored", "store", "git", "unreadable", "bad_name", "torn" or "xattrs".
 std::string_view OmissionReasonName(OmissionReason reason);
 
 struct Omission {
@@ -69,7 +70,7 @@ struct CaptureReport {
   bool IsWhole() const {
     return (*this)[OmissionReason::kUnreadable].count == 0 &&
            (*this)[OmissionReason::kBadName].count == 0 &&
-           (*this)[OmissionReason::kTorn].count == 0;
+           (*this)[OmissionReason::kTorn].count == 0 && (*this)[OmissionReason::kXattrs].count == 0;
   }
   void Merge(const CaptureReport& other);
 };

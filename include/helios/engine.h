@@ -239,8 +239,10 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
 
   // Takes a snapshot of the workspace. Durable on return: a power cut at any later moment leaves it
-  // readable. What could not be captured whole is in the report. Errors: kWouldLoseWork if the
-  // workspace stands at a snapshot that was restored lazily.
+  // readable. What could not be captured whole is in the report. Beside the contents it keeps
+  // modes, modification times, user extended attributes, which names are one file (hard links,
+  // within the workspace) and which files have holes; the snapshot id depends on none of that.
+  // Errors: kWouldLoseWork if the workspace stands at a snapshot that was restored lazily.
   Result<CommitReport> Commit(const CommitRequest& request);
 
   // An empty working set over this store. The engine must outlive it and its forks.
@@ -268,12 +270,16 @@ class Engine {
   Result<VstCommitReport> CommitVst(Vst& vst, const VstCommitRequest& request);
 
   // Makes the workspace equal to a snapshot, touching only what differs. Paths that no snapshot of
-  // this workspace holds stay. Errors: kNotFound, kAmbiguous; kWouldLoseWork, listing the paths, if
-  // content that no snapshot holds would go: nothing has been touched then. Of a snapshot that was
-  // committed from memory, contents, executable bits and symlinks come back; new files have the
-  // mode that the process gives them, and those whose content is right are not touched. Lazily it
-  // is durable on return, and kMissingObject or kCorrupt, naming object and path, if a tree of the
-  // snapshot is not whole. An eager restore ends what a lazy one began.
+  // this workspace holds stay. What Commit keeps beside the contents becomes equal, too: user
+  // extended attributes that the snapshot does not have go, and names are linked and separated as
+  // it has them; but no file is written only because it has holes or none. What the file system
+  // refuses of that is in the report (WriteShortfall), and is no failure. Errors: kNotFound,
+  // kAmbiguous; kWouldLoseWork, listing the paths, if content that no snapshot holds would go:
+  // nothing has been touched then. Of a snapshot that was committed from memory, contents,
+  // executable bits and symlinks come back; new files have the mode that the process gives them,
+  // and those whose content is right are not touched. Lazily it is durable on return, and
+  // kMissingObject or kCorrupt, naming object and path, if a tree of the snapshot is not whole. An
+  // eager restore ends what a lazy one began.
   Result<RestoreReport> Restore(const RestoreRequest& request);
 
   // Gives a file's content, or a symlink's target, to `sink`, without any workspace being touched:
@@ -287,8 +293,8 @@ class Engine {
   Result<DiffReport> Diff(const DiffRequest& request);
 
   // Writes a snapshot, or what is selected of it, into a folder that is not a workspace. Verified
-  // as it is written; not synced. Errors: kUnsupported if the links that were asked for cannot be
-  // made there, before anything is written.
+  // as it is written; not synced. Hard links are made among what is selected. Errors: kUnsupported if
+  // the links that `link` asks for cannot be made there, before anything is written.
   Result<MaterializeReport> Materialize(const MaterializeRequest& request);
 
   // Points a tag to a record, durably. Whoever takes an id takes the tag from then on. Errors:

@@ -7,7 +7,7 @@ namespace helios {
 
 std::string_view OmissionReasonName(OmissionReason reason) {
   static constexpr std::array<std::string_view, static_cast<size_t>(OmissionReason::kCount)>
-      kNames = {"special", "ignored", "store", "git", "unreadable", "bad_name", "torn"};
+      kNames = {"special", "ignored", "store", "git", "unreadable", "bad_name", "torn", "xattrs"};
   return kNames[static_cast<size_t>(reason)];
 }
 

@@ -105,8 +105,8 @@ int Run(Session& session, const Options& options) {
   }
   WarnOfIgnoreFiles(output, report->capture.ignore_warnings);
   if (report->capture.IsWhole()) return kExitSuccess;
-  for (const OmissionReason reason :
-       {OmissionReason::kUnreadable, OmissionReason::kBadName, OmissionReason::kTorn}) {
+  for (const OmissionReason reason : {OmissionReason::kUnreadable, OmissionReason::kBadName,
+                                      OmissionReason::kTorn, OmissionReason::kXattrs}) {
     const Omission& omission = report->capture[reason];
     for (size_t i = 0; i < omission.first_paths.size(); ++i) {
       output.Warn("not captured whole (" + std::string(OmissionReasonName(reason)) +
@@ -136,6 +136,8 @@ void AddCommitCommand(CLI::App* app, Session* session) {
       "  helios commit                              snapshot of this folder\n"
       "  helios commit --work src -m 'before refactoring'\n"
       "  id=$(helios commit --id-only)              for scripts\n"
+      "Modes, times, user extended attributes, hard links within the folder and holes of sparse\n"
+      "files are kept beside the contents; no id depends on them.\n"
       "Exit codes: 0 done; 3 done, but something could not be captured whole; 4 refused: the "
       "folder\n"
       "stands at a lazily restored snapshot; 14 no space.");

@@ -275,21 +275,47 @@ Json ToJson(const IgnoreWarnings& warnings) {
   return {{"first", std::move(first)}, {"has_more", warnings.has_more}};
 }
 
+namespace {
+
+void AddShortfall(Json* json, const std::string& key, const WriteShortfall& shortfall) {
+  if (shortfall.count == 0) return;
+  Json entry = {{"count", shortfall.count}};
+  AddPaths(&entry, "paths", shortfall.first_paths);
+  entry["reasons"] = shortfall.first_causes;
+  (*json)[key] = std::move(entry);
+}
+
+void WarnOfShortfall(const Output& output, const WriteShortfall& shortfall, const char* what) {
+  if (shortfall.count == 0) return;
+  std::string line = Count(shortfall.count, what) + ": ";
+  for (size_t i = 0; i < shortfall.first_paths.size(); ++i) {
+    line += (i > 0 ? ", " : "") + QuoteName(shortfall.first_paths[i]) + " (" +
+            shortfall.first_causes[i] + ")";
+  }
+  if (shortfall.count > shortfall.first_paths.size()) line += ", …";
+  output.Warn(line);
+}
+
+}  // namespace
+
 Json ToJson(const WriteReport& report) {
   Json json = {{"files", report.files},           {"bytes", report.bytes},
                {"folders", report.folders},       {"deleted", report.deleted},
                {"attributes", report.attributes}, {"failed", report.failed}};
   if (report.shared > 0) json["shared"] = report.shared;
   if (report.failed > 0) AddPaths(&json, "failures", report.first_failures);
+  if (report.links > 0) json["links"] = report.links;
+  AddShortfall(&json, "links_as_copies", report.links_as_copies);
+  AddShortfall(&json, "without_xattrs", report.without_xattrs);
   return json;
 }
 
 void PrintOmissions(const Output& output, const CaptureReport& report) {
   static constexpr const char* kExplanations[] = {
-      "not captured, special files",    "not captured, ignored",
-      "not captured, Helios store",     "not captured, the folder's own .git",
-      "NOT CAPTURED, unreadable",       "NOT CAPTURED, impossible name",
-      "captured while it kept changing"};
+      "not captured, special files",     "not captured, ignored",
+      "not captured, Helios store",      "not captured, the folder's own .git",
+      "NOT CAPTURED, unreadable",        "NOT CAPTURED, impossible name",
+      "captured while it kept changing", "captured WITHOUT EXTENDED ATTRIBUTES"};
   static_assert(std::size(kExplanations) == static_cast<size_t>(OmissionReason::kCount));
   for (size_t i = 0; i < report.omissions.size(); ++i) {
     const Omission& omission = report.omissions[i];
@@ -311,6 +337,8 @@ void PrintFailures(const Output& output, const WriteReport& report) {
   if (report.failed > report.first_failures.size()) {
     output.Warn("… and " + std::to_string(report.failed - report.first_failures.size()) + " more");
   }
+  WarnOfShortfall(output, report.links_as_copies, "hard link written as a file of its own");
+  WarnOfShortfall(output, report.without_xattrs, "name without all of its extended attributes");
 }
 
 void WarnOfIgnoreFiles(const Output& output, const IgnoreWarnings& warnings) {

@@ -66,7 +66,7 @@ Json ToJson(const IgnoreWarnings& warnings);
 Json ToJson(const WriteReport& report);
 // One line for each reason for which something was not captured.
 void PrintOmissions(const Output& output, const CaptureReport& report);
-// A line for each name that could not be written.
+// A line for each name that could not be written, and for what else is not as in the snapshot.
 void PrintFailures(const Output& output, const WriteReport& report);
 // A line for each malformed line of an ignore file.
 void WarnOfIgnoreFiles(const Output& output, const IgnoreWarnings& warnings);

@@ -105,6 +105,7 @@ void AddRestoreCommand(CLI::App* app, Session* session) {
       "After --lazy, commit refuses, since the files are not in the folder: helios restore @ "
       "brings\n"
       "them, helios restore @ PATH some of them.\n"
+      "Modes, times, user extended attributes and hard links become those of the snapshot, too.\n"
       "Exit codes: 0 done; 3 something could not be written; 4 refused: would lose unsaved work.");
   command->callback([session, options] { session->run = [=] { return Run(*session, *options); }; });
 }

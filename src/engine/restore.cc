@@ -94,6 +94,7 @@ Result<RestorePlan> MakePlan(const RestoreSubject& subject, const OperationLog& 
   options.force = subject.request.force;
   options.delete_untracked = subject.request.delete_untracked;
   options.may_be_mixed = subject.MayBeMixed();
+  options.present_links = &scan.linked_files;
   if (!subject.selector.SelectsEverything()) options.selector = &subject.selector;
   HeldFiles held(subject.store, log, subject.workspace.key, subject.interrupted);
   options.is_held = [&held](const std::string& path, const TreeEntry& present) {

@@ -21,9 +21,43 @@ struct Timestamp {
   friend auto operator<=>(const Timestamp&, const Timestamp&) = default;
 };
 
+// Lists of user extended attributes up to so many bytes stand in the attributes object itself,
+// longer ones in a blob: a page of them stays far below the largest object.
+inline constexpr size_t kInlineXattrsBytesMax = 1024;
+
+// The user extended attributes of a file or folder, as an attributes object holds them.
+struct StoredXattrs {
+  uint32_t bytes = 0;  // length of the list (EncodeXattrs); 0: there are none
+  Bytes content;       // the list, or, above kInlineXattrsBytesMax, the id of the blob that it is
+
+  bool IsInBlob() const { return bytes > kInlineXattrsBytesMax; }
+  BlobId Blob() const { return {Digest::FromBytes(content.data())}; }  // where IsInBlob()
+  friend bool operator==(const StoredXattrs&, const StoredXattrs&) = default;
+};
+// Of an encoded list of at most kXattrListBytesMax bytes.
+StoredXattrs StoreXattrs(ByteView list);
+
+// What only few have, beside mode and time.
+struct RareAttributes {
+  // A file that did not take as much room as its size needs.
+  bool has_holes = false;
+  // Names of one tree with the same group are one file: hard links. It is the hash of the first of
+  // their paths (LinkGroupOf).
+  std::optional<Digest> link_group;
+  StoredXattrs xattrs;  // of files and folders
+
+  bool IsEmpty() const { return *this == RareAttributes(); }
+  friend bool operator==(const RareAttributes&, const RareAttributes&) = default;
+};
+
+// The group of hard links of which `path`, relative to the root, components joined by '/', is the
+// first in the order of their bytes.
+Digest LinkGroupOf(std::string_view path);
+
 struct FileAttributes {
   uint16_t mode = 0;  // the twelve permission bits
   Timestamp mtime;
+  RareAttributes rare = {};
   friend bool operator==(const FileAttributes&, const FileAttributes&) = default;
 };
 
@@ -37,7 +71,8 @@ struct AttributesEntry {
 };
 
 struct AttributesPage {
-  // The directory's own attributes: present in its top page only.
+  // The directory's own attributes: present in its top page only. Of what is rare, it can have
+  // extended attributes.
   std::optional<FileAttributes> own;
   uint8_t level = 0;
   std::vector<AttributesEntry> entries;  // level 0
@@ -63,6 +98,10 @@ inline std::optional<AttributesId> AttributesIdUnlessZero(const Digest& digest) 
 Bytes AttributesPageHeader(const std::optional<FileAttributes>& own, uint8_t level,
                            size_t item_count);
 void AppendAttributesEntry(const AttributesEntry& entry, Bytes* out);
+
+// What is rare alone, as the stat index holds it.
+Bytes EncodeRareAttributes(const RareAttributes& rare);
+Result<RareAttributes> DecodeRareAttributes(ByteView bytes);
 
 }  // namespace helios
 

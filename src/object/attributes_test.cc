@@ -3,8 +3,11 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include "helios/object_store.h"
+#include "object/hash.h"
 #include "object/paging.h"
 #include "object/testing.h"
+#include "object/xattrs.h"
 
 namespace helios {
 namespace {
@@ -13,7 +16,7 @@ using test::ExpectCorrupt;
 using test::Varint;
 
 constexpr int64_t kTime = 1'795'305'600;  // 2026-11-22 00:00:00 UTC
-constexpr FileAttributes kOwn{0755, {kTime, 500'000'000}};
+const FileAttributes kOwn{0755, {kTime, 500'000'000}};
 
 AttributesPage EmptyDirectory() { return {kOwn, 0, {}, {}}; }
 
@@ -29,6 +32,22 @@ AttributesPage Example() {
        {true, {}, {HashObject(ObjectKind::kAttributes, EncodeAttributesPage(EmptyDirectory()))}},
        {false, {0, {kTime, 0}}, {}}},
       {}};
+}
+
+// What few files have, each alone and then together.
+AttributesPage RareExample() {
+  const StoredXattrs xattrs = StoreXattrs(EncodeXattrs({{"checksum", "abc"}, {"empty", ""}}));
+  const StoredXattrs long_xattrs = StoreXattrs(EncodeXattrs({{"long", Bytes(1020, 'x')}}));
+  FileAttributes own = kOwn;
+  own.rare.xattrs = xattrs;
+  const Digest group = LinkGroupOf("a/first");
+  return {own,
+          0,
+          {{false, {0644, {kTime, 0}, {true, std::nullopt, {}}}, {}},
+           {false, {0644, {kTime, 0}, {false, group, {}}}, {}},
+           {false, {0644, {kTime, 0}, {false, std::nullopt, xattrs}}, {}},
+           {false, {0644, {kTime, 0}, {true, group, long_xattrs}}, {}}},
+          {}};
 }
 
 AttributesPage ExampleList() {
@@ -71,7 +90,21 @@ TEST(AttributesGolden, ListOfPages) {
                      "bd2e7a28eeee6091214febb48114242309cd8a5b11dd71dc94c44c3b6eb5d177");
 }
 
+TEST(AttributesGolden, WhatIsRare) {
+  test::ExpectGolden(
+      ObjectKind::kAttributes, RareExample(), EncodeAttributesPage, DecodeAttributesPage,
+      "09 ed03 80c291b00d 80cab5ee01 14 08 636865636b73756d 03 616263"
+      "05 656d707479 00 00 04"
+      "02 a403 80c291b00d 00"
+      "04 a403 80c291b00d 00 2d4e00a9447f98a5dfb503b99a6f90c70fce51e688b88bb7f67280e46a5aa66a"
+      "08 a403 80c291b00d 00 14 08 636865636b73756d 03 616263 05 656d707479 00"
+      "0e a403 80c291b00d 00 2d4e00a9447f98a5dfb503b99a6f90c70fce51e688b88bb7f67280e46a5aa66a"
+      "8308 8d45027a8f16d912ab8907e0f2bec409c30dd67cdb970653b11594c5eda57486",
+      "1b584fdcff6cac4cc2a44c023738f1e00d39513d51fe5c55100e594621f24881");
+}
+
 TEST(AttributesTest, RefusesOtherLengths) {
+  test::ExpectRefusesOtherLengths(EncodeAttributesPage(RareExample()), DecodeAttributesPage);
   test::ExpectRefusesOtherLengths(EncodeAttributesPage(EmptyDirectory()), DecodeAttributesPage);
   test::ExpectRefusesOtherLengths(EncodeAttributesPage(Example()), DecodeAttributesPage);
   test::ExpectRefusesOtherLengths(EncodeAttributesPage(ExampleList()), DecodeAttributesPage);
@@ -109,7 +142,8 @@ TEST(AttributesTest, RefusesNanosecondsOutOfRange) {
 }
 
 TEST(AttributesTest, RefusesUnknownFlagsOfAPage) {
-  for (const int flags : {2, 3, 0x81, 0xff}) {
+  // 8 alone says that extended attributes follow what does not.
+  for (const int flags : {2, 3, 4, 5, 8, 0x0b, 0x0d, 0x11, 0x81, 0xff}) {
     Bytes bytes = EncodeAttributesPage(EmptyDirectory());
     bytes[0] = static_cast<char>(flags);
     ExpectCorrupt(DecodeAttributesPage(bytes), "unknown flags");
@@ -117,7 +151,7 @@ TEST(AttributesTest, RefusesUnknownFlagsOfAPage) {
 }
 
 TEST(AttributesTest, RefusesUnknownFlagsOfAnItem) {
-  for (const int flags : {2, 3, 0x81, 0xff}) {
+  for (const int flags : {3, 5, 9, 0x0f, 0x10, 0x12, 0x81, 0xff}) {
     Bytes bytes("\0\0\x01", 3);
     bytes += static_cast<char>(flags);
     ExpectCorrupt(DecodeAttributesPage(bytes + Bytes(32, '\0')), "unknown flags");
@@ -163,9 +197,72 @@ TEST(AttributesTest, RefusesAListOfPagesWithoutAPage) {
   ExpectCorrupt(DecodeAttributesPage(Bytes("\0\x01\0", 3)), "a list of pages without a page");
 }
 
+// One file with mode 0 and second 0, of which `flags` say that `rest` follows.
+Bytes OneFile(uint8_t flags, ByteView rest) {
+  return Bytes("\0\0\x01", 3) + static_cast<char>(flags) + Bytes(3, '\0') + Bytes(rest);
+}
+
+TEST(AttributesTest, RefusesAPartThatItsFlagNamesAndThatIsNotThere) {
+  EXPECT_TRUE(DecodeAttributesPage(OneFile(2, "")).has_value());
+  EXPECT_TRUE(DecodeAttributesPage(OneFile(4, Bytes(32, 'g'))).has_value());
+  ExpectCorrupt(DecodeAttributesPage(OneFile(4, Bytes(31, 'g'))), "item cut short");
+  ExpectCorrupt(DecodeAttributesPage(OneFile(8, "")), "item cut short");
+  ExpectCorrupt(DecodeAttributesPage(OneFile(8, Varint(0))), "item cut short");
+  ExpectCorrupt(DecodeAttributesPage(OneFile(12, Varint(4) + "\x01n\x01v")), "item cut short");
+}
+
+TEST(AttributesTest, RefusesAListOfExtendedAttributesThatIsNone) {
+  const auto decode = [](ByteView list) {
+    return DecodeAttributesPage(OneFile(8, Varint(list.size()) + Bytes(list)));
+  };
+  EXPECT_TRUE(decode("\x01n\x01v").has_value());
+  ExpectCorrupt(decode("\x01n\x01vx"), "item cut short");
+  ExpectCorrupt(decode("\x01n\x02v"), "item cut short");
+  ExpectCorrupt(decode("\x01n\x01v\x01n\x01w"), "item cut short");
+  ExpectCorrupt(decode("\x01n\x01v\x01m\x01v"), "item cut short");
+}
+
+TEST(AttributesTest, AListOfExtendedAttributesIsInABlobIfItIsLong) {
+  for (const size_t bytes : {kInlineXattrsBytesMax + 1, kXattrListBytesMax}) {
+    EXPECT_TRUE(DecodeAttributesPage(OneFile(8, Varint(bytes) + Bytes(32, 'x'))).has_value());
+    ExpectCorrupt(DecodeAttributesPage(OneFile(8, Varint(bytes) + Bytes(bytes, 'x'))), "after");
+  }
+  for (const uint64_t bytes : {uint64_t{kXattrListBytesMax} + 1, (uint64_t{1} << 32) + 1}) {
+    ExpectCorrupt(DecodeAttributesPage(OneFile(8, Varint(bytes) + Bytes(32, 'x'))), "cut short");
+  }
+  for (const size_t value : {kInlineXattrsBytesMax - 4, kInlineXattrsBytesMax - 3}) {
+    const Bytes list = EncodeXattrs({{"n", Bytes(value, 'v')}});
+    const StoredXattrs stored = StoreXattrs(list);
+    EXPECT_EQ(stored.IsInBlob(), value != kInlineXattrsBytesMax - 4);
+    EXPECT_EQ(stored.content, stored.IsInBlob() ? HashBlob(list).digest.view() : ByteView(list));
+  }
+}
+
+TEST(AttributesTest, ALargestPageIsAnObject) {
+  AttributesPage page{kOwn, 0, {}, {}};
+  const StoredXattrs xattrs =
+      StoreXattrs(EncodeXattrs({{"n", Bytes(kInlineXattrsBytesMax - 4, 'v')}}));
+  page.own->rare.xattrs = xattrs;
+  const FileAttributes largest{07777, {INT64_MIN, 999'999'999}, {true, LinkGroupOf("x"), xattrs}};
+  page.entries.assign(kPageItemsMax, {false, largest, {}});
+  const Bytes bytes = EncodeAttributesPage(page);
+  EXPECT_LT(bytes.size(), kObjectBytesMax);
+  EXPECT_EQ(*DecodeAttributesPage(bytes), page);
+}
+
+RC_GTEST_PROP(AttributesProperty, TheIndexKeepsWhatIsRare, ()) {
+  const RareAttributes rare = test::AnyAttributesOf(EntryKind::kFile).rare;
+  const Bytes bytes = EncodeRareAttributes(rare);
+  const Result<RareAttributes> decoded = DecodeRareAttributes(bytes);
+  RC_ASSERT(decoded.has_value());
+  RC_ASSERT(*decoded == rare);
+  RC_ASSERT(!DecodeRareAttributes(ByteView(bytes).substr(0, bytes.size() - 1)).has_value());
+  RC_ASSERT(!DecodeRareAttributes(bytes + "x").has_value());
+}
+
 AttributesPage AnyPage() {
   AttributesPage page;
-  if (*rc::gen::arbitrary<bool>()) page.own = *test::AnyFileAttributes();
+  if (*rc::gen::arbitrary<bool>()) page.own = test::AnyAttributesOf(EntryKind::kDirectory);
   const auto items = *rc::gen::inRange<size_t>(0, 40);
   page.level = items == 0 ? uint8_t{0} : static_cast<uint8_t>(*rc::gen::inRange(0, 8));
   for (size_t i = 0; i < items; ++i) {
@@ -174,7 +271,7 @@ AttributesPage AnyPage() {
     } else if (*rc::gen::arbitrary<bool>()) {
       page.entries.push_back({true, {}, {*test::AnyDigest()}});
     } else {
-      page.entries.push_back({false, *test::AnyFileAttributes(), {}});
+      page.entries.push_back({false, test::AnyAttributesOf(EntryKind::kFile), {}});
     }
   }
   return page;

@@ -19,7 +19,7 @@ namespace {
 
 using Objects = std::map<ObjectKey, Bytes>;
 
-constexpr FileAttributes kOwn{0755, {1'795'305'600, 500'000'000}};
+const FileAttributes kOwn{0755, {1'795'305'600, 500'000'000}};
 
 struct Item {
   TreeEntry entry;
@@ -535,7 +535,7 @@ RC_GTEST_PROP(DirectoryBuilderProperty, TakesHostileNames, ()) {
     if (is_directory) {
       attributes.directory = {*test::AnyDigest()};
     } else {
-      attributes.attributes = *test::AnyFileAttributes();
+      attributes.attributes = test::AnyAttributesOf(entry.kind);
     }
     items.push_back({entry, attributes});
   }

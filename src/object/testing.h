@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <iterator>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -21,6 +22,7 @@
 #include "object/attributes.h"
 #include "object/hash.h"
 #include "object/tree.h"
+#include "object/xattrs.h"
 
 namespace helios::test {
 
@@ -185,6 +187,7 @@ inline rc::Gen<std::string> AnyName() {
                       });
 }
 
+// Mode and time alone.
 inline rc::Gen<FileAttributes> AnyFileAttributes() {
   return rc::gen::map(rc::gen::tuple(rc::gen::inRange<uint16_t>(0, 010000), AnyNumber(),
                                      rc::gen::inRange<uint32_t>(0, 1'000'000'000)),
@@ -193,6 +196,35 @@ inline rc::Gen<FileAttributes> AnyFileAttributes() {
                             std::get<0>(parts),
                             {static_cast<int64_t>(std::get<1>(parts)), std::get<2>(parts)}};
                       });
+}
+
+inline XattrList AnyXattrs() {
+  XattrList list;
+  const auto names = *rc::gen::container<std::set<std::string>>(AnyName());
+  for (const std::string& name : names) {
+    const size_t repeat = *rc::gen::element<size_t>(1, 1, 1, 100);
+    std::string value;
+    const auto part = *rc::gen::container<std::string>(rc::gen::arbitrary<char>());
+    for (size_t i = 0; i < repeat; ++i) value += part;
+    list.push_back({name.substr(0, kXattrNameBytesMax), value.substr(0, kXattrValueBytesMax)});
+  }
+  const auto same = [](const Xattr& a, const Xattr& b) { return a.name == b.name; };
+  list.erase(std::unique(list.begin(), list.end(), same), list.end());
+  return list;
+}
+
+// The attributes that something of that kind can have: of a directory, its own.
+inline FileAttributes AnyAttributesOf(EntryKind kind) {
+  FileAttributes attributes = *AnyFileAttributes();
+  RareAttributes& rare = attributes.rare;
+  if (IsFile(kind)) rare.has_holes = *rc::gen::element(false, false, true);
+  if (kind != EntryKind::kDirectory && *rc::gen::element(false, false, true)) {
+    rare.link_group = *AnyDigest();
+  }
+  if (kind != EntryKind::kSymlink && *rc::gen::element(false, false, true)) {
+    rare.xattrs = StoreXattrs(EncodeXattrs(AnyXattrs()));
+  }
+  return attributes;
 }
 
 // An entry of any kind; totals are small enough that no directory's overflow.

@@ -45,13 +45,19 @@ Result<void> CheckAgainstRef(const PendingPage& pending, const TreePage& page,
   return {};
 }
 
+bool CanBeOfSymlink(const RareAttributes& rare) {
+  return !rare.has_holes && rare.xattrs.bytes == 0;
+}
+
 Result<void> CheckAttributes(const PendingPage& pending, const TreePage& page,
                              const AttributesPage& attributes) {
   bool same = attributes.level == page.level && attributes.entries.size() == page.entries.size() &&
               attributes.pages.size() == page.pages.size() &&
               attributes.own.has_value() == !pending.ref.has_value();
   for (size_t i = 0; same && i < page.entries.size(); ++i) {
-    same = attributes.entries[i].is_directory == (page.entries[i].kind == EntryKind::kDirectory);
+    const AttributesEntry& item = attributes.entries[i];
+    same = item.is_directory == (page.entries[i].kind == EntryKind::kDirectory) &&
+           (page.entries[i].kind != EntryKind::kSymlink || CanBeOfSymlink(item.attributes.rare));
   }
   if (same) return {};
   return Contradiction(*pending.attributes,

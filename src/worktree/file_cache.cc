@@ -134,7 +134,9 @@ Result<std::unique_ptr<FileCache>> FileCache::OpenFor(const std::string& path, i
   return std::unique_ptr<FileCache>(new FileCache(std::move(folder), path, mode));
 }
 
-bool FileCache::Takes(const TreeEntry& entry) const {
+bool FileCache::Takes(const TreeEntry& entry,
+                      const std::optional<FileAttributes>& attributes) const {
+  if (attributes && !attributes->rare.IsEmpty()) return false;
   return IsFile(entry.kind) && (MakesHardLinks() || entry.size >= kCloneBytesMin);
 }
 

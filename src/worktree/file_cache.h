@@ -31,8 +31,9 @@ class FileCache {
   static Result<std::unique_ptr<FileCache>> Open(const std::string& path, int target,
                                                  LinkMode mode);
 
-  // Whether the file goes through the cache. A small one is copied faster than cloned.
-  bool Takes(const TreeEntry& entry) const;
+  // Whether the file goes through the cache. A small one is copied faster than cloned, and what is
+  // rare about some is no part of the cache's names.
+  bool Takes(const TreeEntry& entry, const std::optional<FileAttributes>& attributes) const;
   // What the file has on disk: a hard link is read-only.
   std::optional<FileAttributes> OnDisk(const TreeEntry& entry,
                                        const std::optional<FileAttributes>& attributes) const;

@@ -23,6 +23,7 @@ struct FileStatus {
   bool IsRegular() const { return S_ISREG(mode); }
   bool IsDirectory() const { return S_ISDIR(mode); }
   bool IsSymlink() const { return S_ISLNK(mode); }
+  // Mode and time: what is rare, a status does not tell.
   FileAttributes Attributes() const { return {static_cast<uint16_t>(mode & 07777), mtime}; }
   // For a regular file.
   EntryKind FileKind() const {
@@ -36,6 +37,12 @@ struct FileStatus {
 struct StatusOrErrno {
   FileStatus status;
   int os_error = 0;
+  // Beside the status, which stays the same when these change:
+  uint32_t links = 0;       // names that the file has, anywhere
+  uint64_t disk_bytes = 0;  // that it takes
+
+  // Whether it may be that not all of the file is on disk.
+  bool MayHaveHoles() const { return disk_bytes < status.size; }
 };
 StatusOrErrno StatusAt(int folder, const char* name);
 StatusOrErrno StatusOf(int fd);

@@ -11,6 +11,9 @@
 #include <cstring>
 
 #include "base/durable_file.h"
+#include "object/chunker.h"
+#include "worktree/sparse_file.h"
+#include "worktree/user_xattrs.h"
 
 namespace helios {
 namespace {
@@ -39,6 +42,14 @@ unsigned DefaultMode(const TreeEntry& entry) {
   return entry.kind == EntryKind::kExecutable ? 0777 : 0666;
 }
 
+// Without the ctime: renaming changes it, and so does what happens to a file's other names.
+bool IsAsSeen(const FileStatus& now, const std::optional<FileStatus>& seen) {
+  return !seen || (now.inode == seen->inode && now.size == seen->size && now.mtime == seen->mtime &&
+                   now.mode == seen->mode);
+}
+
+std::string TemporaryName() { return std::string(kNewFilePrefix) + RandomName(); }
+
 struct ModificationTime {
   timespec times[2];
   explicit ModificationTime(const Timestamp& mtime) {
@@ -51,13 +62,13 @@ struct ModificationTime {
 
 FileWriter::FileWriter(ObjectStore* store) : store_(store), umask_(ReadUmask()) {}
 
-Result<FileWriter::Outcome> FileWriter::Create(int folder, const TreeEntry& entry,
+Result<FileWriter::Written> FileWriter::Create(int folder, const TreeEntry& entry,
                                                const std::optional<FileAttributes>& attributes,
                                                ByteView content) const {
   return CreateAs(folder, entry.name, entry, attributes, content);
 }
 
-Result<FileWriter::Outcome> FileWriter::CreateAs(int folder, const std::string& name,
+Result<FileWriter::Written> FileWriter::CreateAs(int folder, const std::string& name,
                                                  const TreeEntry& entry,
                                                  const std::optional<FileAttributes>& attributes,
                                                  ByteView content) const {
@@ -65,45 +76,95 @@ Result<FileWriter::Outcome> FileWriter::CreateAs(int folder, const std::string& 
   return CreateFile(folder, name, entry, attributes, content, -1);
 }
 
-Result<FileWriter::Outcome> FileWriter::CreateFile(int folder, const std::string& name,
+Result<FileWriter::Written> FileWriter::CreateFile(int folder, const std::string& name,
                                                    const TreeEntry& entry,
                                                    const std::optional<FileAttributes>& attributes,
                                                    ByteView content, int clone_of) const {
   const unsigned mode = attributes ? FileMode(entry, *attributes) : DefaultMode(entry);
+  // Extended attributes are set by whoever may write, open or not.
+  const bool has_xattrs = attributes && attributes->rare.xattrs.bytes > 0;
   const int raw =
-      ::openat(folder, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+      ::openat(folder, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+               has_xattrs ? mode | S_IWUSR : mode);
   if (raw < 0) {
-    if (errno == EEXIST) return Outcome::kExists;
+    if (errno == EEXIST) return Written{Outcome::kExists};
     return Error::FromErrno(errno, "create", name);
   }
   const Fd fd(raw);
-  auto fill = [&]() -> Result<void> {
-    if (clone_of >= 0) {
-      if (::ioctl(raw, FICLONE, clone_of) != 0) return Error::FromErrno(errno, "clone", name);
-    } else if (entry.HasManifest()) {
-      HELIOS_TRY(WriteLargeContent(raw, entry));
-    } else {
-      HELIOS_TRY(WriteAll(raw, content, name));
+  auto fill = [&]() -> Result<Written> {
+    if (clone_of < 0) {
+      HELIOS_TRY(WriteContent(raw, entry, attributes && attributes->rare.has_holes, content));
+    } else if (::ioctl(raw, FICLONE, clone_of) != 0) {
+      return Error::FromErrno(errno, "clone", name);
     }
-    return attributes ? SetNewAttributes(raw, name, mode, *attributes)
-                      : KeepExecutable(raw, name, entry);
+    if (attributes) return SetNewAttributes(raw, name, mode, *attributes);
+    HELIOS_TRY(KeepExecutable(raw, name, entry));
+    return Written();
   };
-  if (Result<void> filled = fill(); !filled) {
-    ::unlinkat(folder, name.c_str(), 0);  // the error that is returned tells what happened
-    return std::move(filled).error();
-  }
-  return Outcome::kDone;
+  Result<Written> filled = fill();
+  if (!filled) ::unlinkat(folder, name.c_str(), 0);  // the error tells what happened
+  return filled;
 }
 
-Result<void> FileWriter::SetNewAttributes(int fd, const std::string& name, unsigned mode,
-                                          const FileAttributes& attributes) const {
-  if ((mode & umask_) != 0 && ::fchmod(fd, mode) != 0) {
+Result<void> FileWriter::WriteContent(int fd, const TreeEntry& entry, bool has_holes,
+                                      ByteView content) const {
+  if (!has_holes) {
+    return entry.HasManifest() ? WriteLargeContent(fd, entry) : WriteAll(fd, content, entry.name);
+  }
+  // First, so that a file that is too long for the file system is told before anything is written.
+  if (::ftruncate(fd, static_cast<off_t>(entry.size)) != 0) {
+    return Error::FromErrno(errno, "set the length of", entry.name);
+  }
+  return entry.HasManifest() ? WriteLargeContentButHoles(fd, entry)
+                             : WriteAllButHoles(fd, content, 0, entry.name);
+}
+
+Result<FileWriter::Written> FileWriter::SetNewAttributes(int fd, const std::string& name,
+                                                         unsigned mode,
+                                                         const FileAttributes& attributes) const {
+  Written written;
+  const StoredXattrs& xattrs = attributes.rare.xattrs;
+  if (xattrs.bytes > 0) {
+    HELIOS_TRY_ASSIGN(const XattrList list, LoadXattrs(xattrs));
+    written.xattrs_error = SetUserXattrs(fd, list);
+  }
+  const bool has_mode = (mode & umask_) == 0 && (xattrs.bytes == 0 || (mode & S_IWUSR) != 0);
+  if (!has_mode && ::fchmod(fd, mode) != 0) {
     return Error::FromErrno(errno, "set the mode of", name);
   }
   if (::futimens(fd, ModificationTime(attributes.mtime).times) != 0) {
     return Error::FromErrno(errno, "set the time of", name);
   }
-  return {};
+  return written;
+}
+
+Result<XattrList> FileWriter::LoadXattrs(const StoredXattrs& xattrs) const {
+  if (xattrs.bytes == 0) return XattrList();
+  if (!xattrs.IsInBlob()) return DecodeXattrs(xattrs.content);
+  const ObjectKey key(xattrs.Blob());
+  HELIOS_TRY_ASSIGN(const std::shared_ptr<const Bytes> list, store_->GetShared(key));
+  if (list == nullptr) return MissingObject(key);
+  if (list->size() != xattrs.bytes) {
+    return Contradiction(key, "it is not as long as the attributes say");
+  }
+  Result<XattrList> decoded = DecodeXattrs(*list);
+  if (!decoded) return std::move(decoded).error().WithContext(key.ToString());
+  return decoded;
+}
+
+Result<int> FileWriter::MakeXattrs(int fd, const StoredXattrs& wanted) const {
+  HELIOS_TRY_ASSIGN(const XattrList list, LoadXattrs(wanted));
+  const XattrsOrErrno present = ReadUserXattrs(fd);
+  if (present.os_error == ENOTSUP && list.empty()) return 0;
+  if (present.os_error != 0) return present.os_error;
+  if (present.list == list) return 0;
+  const StatusOrErrno status = StatusOf(fd);
+  if (status.os_error == 0 && (status.status.mode & S_IWUSR) == 0) {
+    (void)::fchmod(fd, (status.status.mode & 07777) | S_IWUSR);  // what follows says if not
+  }
+  const int removed = RemoveOtherUserXattrs(fd, present.list, list);
+  const int set = SetUserXattrs(fd, list);
+  return removed != 0 ? removed : set;
 }
 
 // Whatever the umask takes away, the tree decides whether the owner may execute a file.
@@ -132,27 +193,81 @@ Result<void> FileWriter::WriteLargeContent(int fd, const TreeEntry& entry) const
   return verifier.Finish(entry.size, entry.id);
 }
 
-Result<FileWriter::Outcome> FileWriter::CreateSymlink(
+// Chunks of zeros are known by their id, and not fetched.
+Result<void> FileWriter::WriteLargeContentButHoles(int fd, const TreeEntry& entry) const {
+  ContentVerifier verifier(entry.manifest);
+  const Bytes zeros(kFastCdc2020.max_bytes, '\0');
+  uint64_t at = 0;
+  const auto write_chunk = [&](const BlobId& id, uint64_t length) -> Result<void> {
+    if (length > entry.size - at) {
+      return Contradiction(entry.manifest, "it is longer than its tree says");
+    }
+    const uint64_t offset = at;
+    at += length;
+    if (id == ZeroChunkId()) return verifier.Add(id, length, zeros);
+    const ObjectKey key(id);
+    return store_->GetMany({&key, 1}, [&](size_t, std::optional<ByteView> bytes) -> Result<void> {
+      if (!bytes) return MissingObject(key);
+      HELIOS_TRY(verifier.Add(id, length, *bytes));
+      return WriteAllButHoles(fd, *bytes, offset, entry.name);
+    });
+  };
+  HELIOS_TRY(TreeReader(store_).ForEachChunk(entry.manifest, write_chunk));
+  return verifier.Finish(entry.size, entry.id);
+}
+
+Result<FileWriter::Written> FileWriter::CreateSymlink(
     int folder, const std::string& name, const TreeEntry& entry,
     const std::optional<FileAttributes>& attributes) const {
   if (::symlinkat(entry.target.c_str(), folder, name.c_str()) != 0) {
-    if (errno == EEXIST) return Outcome::kExists;
+    if (errno == EEXIST) return Written{Outcome::kExists};
     return Error::FromErrno(errno, "create symlink", name);
   }
   if (attributes && ::utimensat(folder, name.c_str(), ModificationTime(attributes->mtime).times,
                                 AT_SYMLINK_NOFOLLOW) != 0) {
     return Error::FromErrno(errno, "set the time of", name);
   }
-  return Outcome::kDone;
+  return Written();
 }
 
-Result<void> FileWriter::Replace(int folder, const TreeEntry& entry,
-                                 const std::optional<FileAttributes>& attributes, ByteView content,
-                                 const std::optional<FileStatus>& seen) const {
-  const std::string temporary = std::string(kNewFilePrefix) + RandomName();
-  HELIOS_TRY(CreateAs(folder, temporary, entry, attributes, content));
-  Result<void> exchanged = Exchange(folder, temporary, entry.name, seen);
-  // Now the new file, where the exchange failed, or the old one.
+Result<FileWriter::Written> FileWriter::Replace(int folder, const TreeEntry& entry,
+                                                const std::optional<FileAttributes>& attributes,
+                                                ByteView content,
+                                                const std::optional<FileStatus>& seen) const {
+  const std::string temporary = TemporaryName();
+  HELIOS_TRY_ASSIGN(const Written written, CreateAs(folder, temporary, entry, attributes, content));
+  HELIOS_TRY(TakePlace(folder, temporary, entry.name, seen));
+  return written;
+}
+
+Result<FileWriter::Outcome> FileWriter::Link(int base_folder, const LinkBase& base, int folder,
+                                             const std::string& name) const {
+  const std::string base_name = base.path.substr(base.path.rfind('/') + 1);
+  if (::linkat(base_folder, base_name.c_str(), folder, name.c_str(), 0) != 0) {
+    if (errno == EEXIST) return Outcome::kExists;
+    return Error::FromErrno(errno, "link", name);
+  }
+  // Whatever stood under that name when it was linked, this is what counts.
+  const StatusOrErrno made = StatusAt(folder, name.c_str());
+  if (made.os_error == 0 && base.Is(made.status)) return Outcome::kDone;
+  ::unlinkat(folder, name.c_str(), 0);
+  return Error(ErrorCode::kFailed, base.path + " changed meanwhile");
+}
+
+Result<void> FileWriter::ReplaceByLink(int base_folder, const LinkBase& base, int folder,
+                                       const std::string& name,
+                                       const std::optional<FileStatus>& seen) const {
+  const std::string temporary = TemporaryName();
+  HELIOS_TRY(Link(base_folder, base, folder, temporary));
+  return TakePlace(folder, temporary, name, seen);
+}
+
+Result<void> FileWriter::TakePlace(int folder, const std::string& temporary,
+                                   const std::string& name,
+                                   const std::optional<FileStatus>& seen) const {
+  Result<void> exchanged = Exchange(folder, temporary, name, seen);
+  // Now the new file, where the exchange failed, or the old one. (Or another name of what is there:
+  // renaming one link of a file over another does nothing.)
   ::unlinkat(folder, temporary.c_str(), 0);
   return exchanged;
 }
@@ -168,11 +283,9 @@ Result<bool> FileWriter::PlaceFromCache(FileCache& cache, int folder, const Tree
   }
   if (!placed) return std::move(placed).error();
   if (*placed == Outcome::kDone) return true;
-  const std::string temporary = std::string(kNewFilePrefix) + RandomName();
+  const std::string temporary = TemporaryName();
   HELIOS_TRY(PlaceAs(cache, cached, folder, temporary, entry, attributes));
-  Result<void> exchanged = Exchange(folder, temporary, entry.name, std::nullopt);
-  ::unlinkat(folder, temporary.c_str(), 0);
-  if (!exchanged) return std::move(exchanged).error();
+  HELIOS_TRY(TakePlace(folder, temporary, entry.name, std::nullopt));
   return true;
 }
 
@@ -180,7 +293,9 @@ Result<FileWriter::Outcome> FileWriter::PlaceAs(
     FileCache& cache, const Fd& cached, int folder, const std::string& name, const TreeEntry& entry,
     const std::optional<FileAttributes>& attributes) const {
   if (!cache.MakesHardLinks()) {
-    return CreateFile(folder, name, entry, attributes, {}, cached.get());
+    HELIOS_TRY_ASSIGN(const Written written,
+                      CreateFile(folder, name, entry, attributes, {}, cached.get()));
+    return written.outcome;
   }
   const int os_error = cache.Link(folder, name, entry, attributes);
   if (os_error == EEXIST) return Outcome::kExists;
@@ -194,9 +309,7 @@ Result<void> FileWriter::Exchange(int folder, const std::string& temporary, cons
                                   const std::optional<FileStatus>& seen) const {
   if (::renameat2(folder, temporary.c_str(), folder, name.c_str(), RENAME_EXCHANGE) == 0) {
     const FileStatus taken = StatusAt(folder, temporary.c_str()).status;
-    const bool as_seen = !seen || (taken.inode == seen->inode && taken.size == seen->size &&
-                                   taken.mtime == seen->mtime && taken.mode == seen->mode);
-    if (as_seen && !taken.IsDirectory()) return {};
+    if (IsAsSeen(taken, seen) && !taken.IsDirectory()) return {};
     if (::renameat2(folder, temporary.c_str(), folder, name.c_str(), RENAME_EXCHANGE) != 0) {
       return Error::FromErrno(errno, "put back", name);
     }
@@ -208,42 +321,47 @@ Result<void> FileWriter::Exchange(int folder, const std::string& temporary, cons
   }
   const FileStatus present = StatusAt(folder, name.c_str()).status;
   if (present.IsDirectory()) return Error(ErrorCode::kFailed, "a folder is in the way");
-  if (seen && present != *seen) return Error(ErrorCode::kFailed, "changed meanwhile, left alone");
+  if (!IsAsSeen(present, seen)) return Error(ErrorCode::kFailed, "changed meanwhile, left alone");
   if (::renameat(folder, temporary.c_str(), folder, name.c_str()) != 0) {
     return Error::FromErrno(errno, "replace", name);
   }
   return {};
 }
 
-Result<void> FileWriter::SetAttributes(int folder, const TreeEntry& entry,
-                                       const FileAttributes& attributes) const {
+Result<FileWriter::Written> FileWriter::SetAttributes(int folder, const TreeEntry& entry,
+                                                      const FileAttributes& attributes) const {
+  Written written;
   if (entry.kind != EntryKind::kSymlink) {
     // O_PATH would not allow fchmod; a file that we may not read can still be given a mode by name.
     const Result<Fd> fd = OpenAt(folder, entry.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
     if (!fd) return fd.error();
+    HELIOS_TRY_ASSIGN(written.xattrs_error, MakeXattrs(fd->get(), attributes.rare.xattrs));
     if (::fchmod(fd->get(), FileMode(entry, attributes)) != 0) {
       return Error::FromErrno(errno, "set the mode of", entry.name);
     }
     if (::futimens(fd->get(), ModificationTime(attributes.mtime).times) != 0) {
       return Error::FromErrno(errno, "set the time of", entry.name);
     }
-    return {};
+    return written;
   }
   if (::utimensat(folder, entry.name.c_str(), ModificationTime(attributes.mtime).times,
                   AT_SYMLINK_NOFOLLOW) != 0) {
     return Error::FromErrno(errno, "set the time of", entry.name);
   }
-  return {};
+  return written;
 }
 
-Result<void> FileWriter::SetFolderAttributes(int folder, const FileAttributes& attributes) const {
+Result<FileWriter::Written> FileWriter::SetFolderAttributes(
+    int folder, const FileAttributes& attributes) const {
+  Written written;
+  HELIOS_TRY_ASSIGN(written.xattrs_error, MakeXattrs(folder, attributes.rare.xattrs));
   if (::fchmod(folder, attributes.mode & 0777u) != 0) {
     return Error::FromErrno(errno, "set the mode of", "a folder");
   }
   if (::futimens(folder, ModificationTime(attributes.mtime).times) != 0) {
     return Error::FromErrno(errno, "set the time of", "a folder");
   }
-  return {};
+  return written;
 }
 
 }  // namespace helios

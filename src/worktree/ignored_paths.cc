@@ -9,6 +9,7 @@ Result<ScannedEntry*> IgnoredPaths::LookAt(const std::string& path) {
   if (!folder) return std::move(folder).error().WithContext(path);
   ScanOptions options;
   options.include_git = true;
+  if (!is_in_root) options.path_prefix = path.substr(0, slash + 1);
   options.only = path.substr(is_in_root ? 0 : slash + 1);
   options.sink = [](unsigned, const ObjectKey&, ByteView) { return Result<void>(); };
   HELIOS_TRY_ASSIGN(std::unique_ptr<ScanResult> scan,

@@ -23,7 +23,10 @@ std::string Join(const std::string& folder, std::string_view name) {
 class Planner {
  public:
   Planner(const TreeReader& reader, const RestorePlanOptions& options)
-      : reader_(reader), options_(options), summaries_(options.threads) {}
+      : reader_(reader),
+        options_(options),
+        summaries_(options.threads),
+        kept_links_(options.threads) {}
 
   Result<RestorePlan> Run(ScannedDirectory* workspace, const std::optional<TreeId>& baseline,
                           const TreeId& target, const std::optional<AttributesId>& attributes) {
@@ -33,6 +36,10 @@ class Planner {
       Push(tasks, {"", workspace, baseline, Target{target, attributes}, &plan.root});
     }));
     for (PlanSummary& summary : summaries_) plan.summary.Merge(std::move(summary));
+    for (const std::vector<LinkedFile>& kept : kept_links_) {
+      plan.kept_links.insert(plan.kept_links.end(), kept.begin(), kept.end());
+    }
+    plan.present_links = options_.present_links;
     std::sort(plan.summary.conflicts.begin(), plan.summary.conflicts.end());
     std::sort(plan.summary.obstacles.begin(), plan.summary.obstacles.end());
     DropIdleFolders(&plan.root);
@@ -59,6 +66,7 @@ class Planner {
     TaskStack* tasks;
     PlannedFolder* planned;
     PlanSummary* summary;
+    std::vector<LinkedFile>* kept_links;
   };
   // The three sides of one name; null where it is absent.
   struct Sides {
@@ -79,7 +87,7 @@ class Planner {
 
   void Push(TaskStack& tasks, Step step) {
     tasks.Push([this, &tasks, step = std::move(step)](unsigned worker) {
-      return PlanFolder(step, {&tasks, step.planned, &summaries_[worker]});
+      return PlanFolder(step, {&tasks, step.planned, &summaries_[worker], &kept_links_[worker]});
     });
   }
 
@@ -96,7 +104,7 @@ class Planner {
     DirectoryContents target;
     if (step.target) {
       HELIOS_TRY_ASSIGN(target, ReadTarget(*step.target));
-      if (step.target->attributes && target.own != step.workspace->status.Attributes() &&
+      if (step.target->attributes && target.own != step.workspace->Attributes() &&
           SelectsFolder(step.path)) {
         step.planned->attributes = target.own;
       }
@@ -153,16 +161,29 @@ class Planner {
   std::optional<FileAttributes> AttributesAfterwards(const Step& step,
                                                      const FileAttributes& target) const {
     if (step.target && step.target->attributes && SelectsFolder(step.path)) return target;
-    const FileStatus& present = step.workspace->status;
-    if ((present.mode & S_IRWXU) == S_IRWXU) return std::nullopt;
-    return present.Attributes();
+    if ((step.workspace->status.mode & S_IRWXU) == S_IRWXU) return std::nullopt;
+    return step.workspace->Attributes();
   }
 
   static bool IsAsWanted(const Sides& sides) {
     return sides.workspace != nullptr && sides.target != nullptr &&
            IsCaptured(sides.workspace->entry_class) &&
            sides.workspace->IsTreeEntry(*sides.target) &&
-           (sides.attributes == nullptr || sides.workspace->ToAttributes() == *sides.attributes);
+           (sides.attributes == nullptr ||
+            AreSameButForHoles(sides.workspace->ToAttributes(), *sides.attributes));
+  }
+
+  static bool AreSameButForHoles(AttributesEntry present, const AttributesEntry& wanted) {
+    present.attributes.rare.has_holes = wanted.attributes.rare.has_holes;
+    return present == wanted;
+  }
+
+  // Whether a file whose content is as wanted, but not its attributes, must be made anew: what is
+  // set of one name is set of all, wherever they are.
+  static bool NeedsNewFile(const Sides& sides) {
+    if (sides.workspace->is_linked) return true;
+    const std::optional<Digest>& wanted = sides.attributes->attributes.rare.link_group;
+    return wanted && *wanted != LinkGroupOf(sides.path);
   }
 
   bool Selects(const std::string& path, bool is_directory) const {
@@ -238,17 +259,19 @@ class Planner {
 
   Result<void> PlanOverFile(const Sides& sides, const Findings& findings) {
     const TreeEntry present = sides.workspace->ToTreeEntry();
-    if (present == *sides.target) {
-      findings.planned->files.push_back({PlannedFile::Action::kSetAttributes, present,
-                                         sides.TargetAttributes(), sides.workspace->status});
+    const bool is_same = present == *sides.target;
+    if (is_same && !NeedsNewFile(sides)) {
+      KeepFile(sides, present, findings);
       return {};
     }
-    HELIOS_TRY_ASSIGN(const bool saved, IsSaved(sides.path, present, sides.baseline));
+    HELIOS_TRY_ASSIGN(const bool saved,
+                      is_same ? true : IsSaved(sides.path, present, sides.baseline));
     if (!saved && !AllowsLoss(sides.path, findings)) return {};
     ++findings.summary->replaced;
     findings.summary->bytes += sides.target->Totals().bytes;
     if (IsDirectory(sides.target)) {
-      findings.planned->make_room.push_back({present.name, sides.workspace->status, nullptr});
+      findings.planned->make_room.push_back(
+          {present.name, sides.workspace->status, sides.workspace->is_linked, nullptr});
       findings.planned->subtrees.push_back(
           {sides.target->name, {sides.target->id}, sides.TargetDirectoryAttributes()});
     } else {
@@ -256,6 +279,13 @@ class Planner {
                                          sides.TargetAttributes(), sides.workspace->status});
     }
     return {};
+  }
+
+  void KeepFile(const Sides& sides, const TreeEntry& present, const Findings& findings) {
+    const FileStatus& seen = sides.workspace->status;
+    const FileAttributes& wanted = sides.attributes->attributes;
+    findings.planned->files.push_back({PlannedFile::Action::kSetAttributes, present, wanted, seen});
+    if (wanted.rare.link_group) findings.kept_links->push_back({sides.path, present, wanted, seen});
   }
 
   Result<void> PlanOverFolder(const Sides& sides, const Findings& findings) {
@@ -294,7 +324,7 @@ class Planner {
     if (!may_go) return {};
     findings.summary->deleted += sides.workspace->child->built.totals.files;
     findings.planned->make_room.push_back(
-        {sides.target->name, sides.workspace->status, sides.workspace->child});
+        {sides.target->name, sides.workspace->status, false, sides.workspace->child});
     return PlanCreation(sides, findings);
   }
 
@@ -320,7 +350,8 @@ class Planner {
       if (!saved && !AllowsLoss(sides.path, findings)) return {};
     }
     ++findings.summary->deleted;
-    findings.planned->removals.push_back({present.name, sides.workspace->status, nullptr});
+    findings.planned->removals.push_back(
+        {present.name, sides.workspace->status, sides.workspace->is_linked, nullptr});
     return {};
   }
 
@@ -437,7 +468,8 @@ class Planner {
   const TreeReader& reader_;
   const RestorePlanOptions& options_;
   uint64_t root_device_ = 0;
-  std::vector<PlanSummary> summaries_;  // one for each worker
+  std::vector<PlanSummary> summaries_;               // one for each worker
+  std::vector<std::vector<LinkedFile>> kept_links_;  // the same
 };
 
 void MoveAll(std::vector<std::string>* from, std::vector<std::string>* to) {

@@ -33,6 +33,7 @@ struct PlannedSubtree {
 struct PlannedRemoval {
   std::string name;
   FileStatus seen;
+  bool is_linked = false;  // its ctime changes when another of its names goes
   ScannedDirectory* folder = nullptr;
 };
 
@@ -69,6 +70,11 @@ struct PlanSummary {
 
 struct RestorePlan {
   PlannedFolder root;
+  // Files that stay, and that others are to be linked to: the first names of their groups. What
+  // they are is what they are to be.
+  std::vector<LinkedFile> kept_links;
+  // The groups that are there, of which some may stay as they are; may be null.
+  const LinkedFiles* present_links = nullptr;
   bool has_work = false;
   PlanSummary summary;  // its lists are sorted
 };
@@ -89,6 +95,8 @@ struct RestorePlanOptions {
   // interrupted. What is_held knows is then as good as the baseline's, and goes if the target does
   // not have it.
   bool may_be_mixed = false;
+  // What the scan of the workspace found; lives as long as the plan. May be null.
+  const LinkedFiles* present_links = nullptr;
 };
 
 // Compares the workspace as scanned, its baseline (absent: nothing is known to be saved) and the
@@ -96,6 +104,12 @@ struct RestorePlanOptions {
 // else is touched: not the folders above them either, but for what being written into does to them.
 // Without the target's attributes,
 // modes (but for the executable bit) and times that are there count as wanted.
+//
+// What differs in its attributes alone keeps its content: mode, time and extended attributes are
+// set. But a file that has other names, in the workspace or elsewhere, or is to be one with
+// another, is made anew, for what is set of one name is set of all; only the first name of a group
+// that is not there yet stays. That a file has holes, or has none, is no difference: it is as it
+// was written.
 Result<RestorePlan> PlanRestore(const TreeReader& reader, ScannedDirectory* workspace,
                                 const std::optional<TreeId>& baseline, const TreeId& target,
                                 const std::optional<AttributesId>& target_attributes,

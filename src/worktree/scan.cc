@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 #include <ctime>
+#include <map>
 
 #include "base/durable_file.h"
 #include "base/thread_pool.h"
@@ -17,6 +18,8 @@
 #include "store/store_root.h"
 #include "worktree/content_reader.h"
 #include "worktree/found_store.h"
+#include "worktree/sparse_file.h"
+#include "worktree/user_xattrs.h"
 
 namespace helios {
 namespace {
@@ -60,6 +63,8 @@ struct Worker {
   uint64_t files_scanned = 0;
   uint64_t files_hashed = 0;
   uint64_t bytes_hashed = 0;
+  std::vector<LinkedName> linked;
+  std::vector<ScannedDirectory*> waiting;  // for what linked names are joined to
 };
 
 class Scanner {
@@ -82,6 +87,7 @@ class Scanner {
         return ScanDirectory(tasks, worker, directory);
       });
     }));
+    HELIOS_TRY(FinishLinks());
     for (Worker& worker : workers_) {
       result_->report.Merge(worker.report);
       result_->files_hashed += worker.files_hashed;
@@ -182,8 +188,14 @@ class Scanner {
     directory->has_ignore_file = section->has_ignore_file != 0;
     directory->rules_digest = directory->rules->digest();
     directory->listing_is_unchanged = section->rules_digest == directory->rules_digest;
-    if (directory->listing_is_unchanged) directory->trusted = true;
-    return directory->listing_is_unchanged;
+    if (!directory->listing_is_unchanged) return false;
+    directory->trusted = true;
+    if (section->own_bytes > 0) {
+      // That it can be decoded was checked when the section was loaded.
+      Result<RareAttributes> rare = DecodeRareAttributes(section->OwnRare());
+      if (rare) directory->xattrs = std::move(rare).value().xattrs;
+    }
+    return true;
   }
 
   // What makes a folder a store lies in it: its own times, and those of the folder that it lies in,
@@ -241,6 +253,8 @@ class Scanner {
       entry.entry_class = Classify(*directory, entry.name, listed[i].type);
     }
     directory->expanded = true;
+    HELIOS_TRY_ASSIGN(directory->xattrs, ReadXattrs(worker, directory->fd.get(),
+                                                    directory->status.device, *directory, nullptr));
     return {};
   }
 
@@ -405,7 +419,10 @@ class Scanner {
       const StatusOrErrno status = StatusAt(directory->fd.get(), name);
       if (status.os_error != 0 || !known->Matches(status.status)) {
         HELIOS_TRY(Capture(worker, directory, i, name, begun));
-      } else if (!directory->listing_is_unchanged) {
+        continue;
+      }
+      if (known->IsLinked()) NoteLinked(worker, directory, i);
+      if (!directory->listing_is_unchanged) {
         TakeKnown(*section, *known, &directory->entries[i], directory->status.device);
       }
     }
@@ -435,12 +452,9 @@ class Scanner {
 
   static void TakeKnown(const IndexedSection& section, const IndexedEntry& known,
                         ScannedEntry* entry, uint64_t device) {
-    entry->entry_class = known.Class();
-    entry->trusted = true;
-    entry->status = known.Status(device);
-    entry->id = Digest::FromBytes(known.id);
-    const ByteView extra = section.Extra(known);
-    if (!extra.empty()) entry->extra = std::make_unique<std::string>(extra);
+    const std::string_view name = entry->name;
+    *entry = ScannedEntry::From(section, known, device);
+    entry->name = name;
   }
 
   // Looks at a file or symlink that is new or may have changed.
@@ -453,12 +467,15 @@ class Scanner {
     }
     ScannedEntry& entry = directory->entries[index];
     entry.trusted = false;
+    entry.is_linked = false;
     entry.extra.reset();
+    entry.rare.reset();
     Outcome outcome = Outcome::kRetry;
     for (int attempt = 0; attempt < kReadAttemptsMax && outcome == Outcome::kRetry; ++attempt) {
       const bool last = attempt + 1 == kReadAttemptsMax;
-      HELIOS_TRY_ASSIGN(outcome, CaptureOnce(worker, directory, &entry, name, last));
+      HELIOS_TRY_ASSIGN(outcome, CaptureOnce(worker, directory, &entry, name, begun, last));
     }
+    if (entry.is_linked && IsCaptured(entry.entry_class)) NoteLinked(worker, directory, index);
     switch (outcome) {
       case Outcome::kCaptured:
         entry.trusted = IsOld(entry.status, begun);
@@ -479,7 +496,7 @@ class Scanner {
   enum class Outcome { kCaptured, kRetry, kVanished, kOmitted };
 
   Result<Outcome> CaptureOnce(unsigned worker, ScannedDirectory* directory, ScannedEntry* entry,
-                              const char* name, bool last) {
+                              const char* name, const Timestamp& begun, bool last) {
     if (entry->entry_class == EntryClass::kSymlink) {
       return CaptureSymlink(worker, directory, entry, name);
     }
@@ -493,14 +510,18 @@ class Scanner {
     const StatusOrErrno before = StatusOf(fd);
     if (before.os_error != 0) return AfterFailure(worker, directory, entry, name, before.os_error);
     if (!before.status.IsRegular()) return Reclassify(worker, directory, entry, name);
+    entry->is_linked = before.links > 1;
+    if (entry->is_linked && TakeOtherName(before.status, entry)) return Outcome::kCaptured;
     Worker& own = workers_[worker];
+    const bool has_holes = before.MayHaveHoles() && HasHoles(fd, before.status.size);
     std::optional<Error> sink_error;
-    Result<FileContent> content = own.reader.Read(
-        fd, before.status.size, [&](const ObjectKey& key, ByteView bytes) -> Result<void> {
-          Result<void> put = options_.sink(worker, key, bytes);
-          if (!put) sink_error = put.error();
-          return put;
-        });
+    Result<FileContent> content =
+        ReadContent(own, fd, before.status.size, has_holes,
+                    [&](const ObjectKey& key, ByteView bytes) -> Result<void> {
+                      Result<void> put = options_.sink(worker, key, bytes);
+                      if (!put) sink_error = put.error();
+                      return put;
+                    });
     if (sink_error) return std::move(*sink_error).WithContext(PathOf(*directory, name));
     if (!content) {
       return AfterFailure(worker, directory, entry, name, content.error().os_error());
@@ -508,6 +529,9 @@ class Scanner {
     ++own.files_hashed;
     own.bytes_hashed += content->size;
     if (options_.progress != nullptr) options_.progress->bytes.fetch_add(content->size);
+    RareAttributes rare;
+    rare.has_holes = has_holes;
+    HELIOS_TRY_ASSIGN(rare.xattrs, ReadXattrs(worker, fd, before.status.device, *directory, name));
     const StatusOrErrno after = StatusOf(fd);
     const bool at_rest =
         after.os_error == 0 && after.status == before.status && content->size == before.status.size;
@@ -519,7 +543,90 @@ class Scanner {
     if (content->size > kWholeBlobBytesMax) {
       entry->extra = std::make_unique<std::string>(content->manifest.digest.view());
     }
+    if (!rare.IsEmpty()) entry->rare = std::make_unique<RareAttributes>(std::move(rare));
+    if (entry->is_linked && at_rest && IsOld(before.status, begun)) KeepForOtherNames(*entry);
     return at_rest ? Outcome::kCaptured : Outcome::kRetry;
+  }
+
+  // --- What few files have -----------------------------------------------------------------------
+
+  static Result<FileContent> ReadContent(Worker& own, int fd, uint64_t expected_bytes,
+                                         bool has_holes, const ContentReader::Sink& sink) {
+    if (has_holes && expected_bytes > kWholeBlobBytesMax) {
+      HELIOS_TRY_ASSIGN(FileContent content, ReadSparseContent(fd, expected_bytes, sink));
+      if (content.size == expected_bytes) return content;
+      // It was cut short meanwhile, and may have become a small file.
+      if (::lseek(fd, 0, SEEK_SET) != 0) return Error::FromErrno(errno, "read", "file");
+    }
+    return own.reader.Read(fd, expected_bytes, sink);
+  }
+
+  // Of an open file in `directory`, or of that itself if `name` is null. A list that an attributes
+  // object has no room for goes to the sink.
+  Result<StoredXattrs> ReadXattrs(unsigned worker, int fd, uint64_t device,
+                                  const ScannedDirectory& directory, const char* name) {
+    if (device == device_without_xattrs_.load(std::memory_order_relaxed)) return StoredXattrs();
+    const XattrsOrErrno xattrs = ReadUserXattrs(fd);
+    if (xattrs.os_error == ENOTSUP) {
+      device_without_xattrs_ = device;
+      return StoredXattrs();
+    }
+    const Bytes list = EncodeXattrs(xattrs.list);
+    if (xattrs.os_error != 0 || list.size() > kXattrListBytesMax) {
+      Report(worker, OmissionReason::kXattrs,
+             name == nullptr ? directory.Path() : PathOf(directory, name),
+             xattrs.os_error != 0 ? xattrs.os_error : E2BIG);
+      return StoredXattrs();
+    }
+    StoredXattrs stored = StoreXattrs(list);
+    if (stored.IsInBlob()) HELIOS_TRY(options_.sink(worker, stored.Blob(), list));
+    return stored;
+  }
+
+  void NoteLinked(unsigned worker, ScannedDirectory* directory, size_t index) {
+    workers_[worker].linked.push_back({directory, index});
+    directory->has_links = true;
+  }
+
+  // A file is read once, however many names it has: what the others say is taken for the rest if
+  // its status is the same and proves something.
+  bool TakeOtherName(const FileStatus& status, ScannedEntry* entry)
+      HELIOS_EXCLUDES(linked_files_mutex_) {
+    MutexLock lock(linked_files_mutex_);
+    const auto found = linked_files_.find({status.device, status.inode});
+    if (found == linked_files_.end() || found->second.status != status) return false;
+    const std::string_view name = entry->name;
+    *entry = found->second.Copy();
+    entry->name = name;
+    return true;
+  }
+  void KeepForOtherNames(const ScannedEntry& entry) HELIOS_EXCLUDES(linked_files_mutex_) {
+    MutexLock lock(linked_files_mutex_);
+    linked_files_[{entry.status.device, entry.status.inode}] = entry.Copy();
+  }
+
+  // Which names are one file shows when all of them have been seen; the folders that they lie in
+  // are built then.
+  Result<void> FinishLinks() {
+    std::vector<LinkedName> linked;
+    std::vector<ScannedDirectory*> waiting;
+    for (const Worker& worker : workers_) {
+      linked.insert(linked.end(), worker.linked.begin(), worker.linked.end());
+      waiting.insert(waiting.end(), worker.waiting.begin(), worker.waiting.end());
+    }
+    if (linked.empty()) return {};
+    JoinedNames joined = JoinLinkedNames(linked, options_.path_prefix);
+    result_->linked_files = std::move(joined.first);
+    std::sort(joined.torn.begin(), joined.torn.end());
+    for (std::string& path : joined.torn) {
+      result_->report.Add(OmissionReason::kTorn, std::move(path));
+    }
+    links_are_joined_ = true;
+    return TaskStack::Run(options_.threads, [&](TaskStack& tasks) {
+      for (ScannedDirectory* directory : waiting) {
+        tasks.Push([this, directory](unsigned worker) { return BuildUpwards(worker, directory); });
+      }
+    });
   }
 
   Result<Outcome> CaptureSymlink(unsigned worker, ScannedDirectory* directory, ScannedEntry* entry,
@@ -535,6 +642,7 @@ class Scanner {
     if (n == 0 || static_cast<size_t>(n) > kSymlinkTargetBytesMax) {
       return AfterFailure(worker, directory, entry, name, ENAMETOOLONG);
     }
+    entry->is_linked = status.links > 1;
     entry->status = status.status;
     entry->status.size = static_cast<uint64_t>(n);
     entry->extra = std::make_unique<std::string>(target, static_cast<size_t>(n));
@@ -585,11 +693,19 @@ class Scanner {
 
   // One part of `directory` is finished; the last one builds it, and so on upwards.
   Result<void> Complete(unsigned worker, ScannedDirectory* directory) {
-    while (directory != nullptr && directory->pending.fetch_sub(1) == 1) {
+    return directory->pending.fetch_sub(1) == 1 ? BuildUpwards(worker, directory) : Result<void>();
+  }
+
+  Result<void> BuildUpwards(unsigned worker, ScannedDirectory* directory) {
+    do {
+      if (directory->has_links && !links_are_joined_) {
+        workers_[worker].waiting.push_back(directory);
+        return {};
+      }
       HELIOS_TRY(Build(worker, directory));
       directory->rules.reset();
       directory = directory->parent;
-    }
+    } while (directory != nullptr && directory->pending.fetch_sub(1) == 1);
     return {};
   }
 
@@ -611,7 +727,7 @@ class Scanner {
       if (!IsCaptured(entry.entry_class) || entry.vanished) continue;
       HELIOS_TRY(builder.Add(entry.ToTreeEntry(), entry.ToAttributes()));
     }
-    HELIOS_TRY_ASSIGN(directory->built, builder.Finish(directory->status.Attributes()));
+    HELIOS_TRY_ASSIGN(directory->built, builder.Finish(directory->Attributes()));
     return {};
   }
 
@@ -684,6 +800,11 @@ class Scanner {
   bool local_clock_ = false;
   uint64_t root_device_ = 0;
   std::atomic<bool> index_is_stale_{false};
+  std::atomic<uint64_t> device_without_xattrs_{~uint64_t{0}};  // the last such that was met
+  bool links_are_joined_ = false;
+  Mutex linked_files_mutex_;
+  std::map<std::pair<uint64_t, uint64_t>, ScannedEntry> linked_files_
+      HELIOS_GUARDED_BY(linked_files_mutex_);  // by device and inode
   Mutex arena_mutex_;
 };
 

@@ -11,7 +11,7 @@
 #include "base/metrics_recorder.h"
 #include "helios/capture_report.h"
 #include "helios/progress.h"
-#include "worktree/scanned_directory.h"
+#include "worktree/linked_names.h"
 
 namespace helios {
 
@@ -25,6 +25,9 @@ struct ScanOptions {
   const StatIndex* index = nullptr;  // may be null
   // If not empty: this name of the root alone, and what is below it, whatever ignore rules say.
   std::string only;
+  // What the paths of hard links begin with, where the scanned folder is not the workspace's root:
+  // "" or a path that ends with '/'.
+  std::string path_prefix;
   ObjectSink sink;
   Progress* progress = nullptr;  // may be null
   MetricsRecorder* metrics = nullptr;
@@ -37,6 +40,7 @@ struct ScanResult {
   // False if the index would say of every entry just what it says now.
   bool index_is_stale = false;
   ScannedDirectory* root_directory = nullptr;
+  LinkedFiles linked_files;                  // those that have several names in the workspace
   std::deque<ScannedDirectory> directories;  // the arena; grows, never moves
 
   // The sections of an index that says what this scan saw, for StatIndex::Save. With `old`, the

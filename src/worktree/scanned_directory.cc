@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/codec.h"
 #include "store/store_root.h"
 
 namespace helios {
@@ -13,6 +14,12 @@ namespace {
 uint32_t IndexedMode(const ScannedEntry& entry) {
   if (IsCaptured(entry.entry_class)) return entry.status.mode;
   return entry.listed_as_directory ? S_IFDIR : 0;
+}
+
+void AppendRareAttributes(const RareAttributes& rare, std::string* text) {
+  const Bytes bytes = EncodeRareAttributes(rare);
+  Encoder(text).Fixed(static_cast<uint32_t>(bytes.size()));
+  text->append(bytes);
 }
 
 // The section of a directory of which the index does not say all.
@@ -32,7 +39,8 @@ void AppendExpanded(const ScannedDirectory& directory, Bytes* body) {
     indexed.mode = IndexedMode(entry);
     std::memcpy(indexed.id, entry.id.bytes.data(), sizeof(indexed.id));
     indexed.entry_class = static_cast<uint8_t>(entry.entry_class);
-    indexed.trusted = entry.trusted ? 1 : 0;
+    if (entry.trusted) indexed.flags |= IndexedEntry::kTrusted;
+    if (entry.is_linked) indexed.flags |= IndexedEntry::kIsLinked;
     if (entry.entry_class == EntryClass::kStore || entry.name == kStoreMarkerFile) {
       section.has_store = 1;
     }
@@ -42,11 +50,19 @@ void AppendExpanded(const ScannedDirectory& directory, Bytes* body) {
     indexed.name_offset = static_cast<uint32_t>(text.size());
     indexed.name_length = static_cast<uint16_t>(entry.name.size());
     text.append(entry.name).push_back('\0');
-    if (entry.extra != nullptr) {
-      indexed.extra_offset = static_cast<uint32_t>(text.size());
-      text.append(*entry.extra);
+    indexed.extra_offset = static_cast<uint32_t>(text.size());
+    if (entry.extra != nullptr) text.append(*entry.extra);
+    if (entry.rare != nullptr) {
+      indexed.flags |= IndexedEntry::kHasRare;
+      AppendRareAttributes(*entry.rare, &text);
     }
     entries.push_back(indexed);
+  }
+  if (directory.xattrs.bytes > 0) {
+    const Bytes own = EncodeRareAttributes({false, std::nullopt, directory.xattrs});
+    section.own_offset = static_cast<uint32_t>(text.size());
+    section.own_bytes = static_cast<uint32_t>(own.size());
+    text.append(own);
   }
   const size_t used = sizeof(section) + entries.size() * sizeof(IndexedEntry) + text.size();
   text.resize(text.size() + (8 - used % 8) % 8);
@@ -128,7 +144,53 @@ bool ScannedEntry::IsTreeEntry(const TreeEntry& entry) const {
 
 AttributesEntry ScannedEntry::ToAttributes() const {
   if (entry_class == EntryClass::kDirectory) return {true, {}, child->built.attributes};
-  return {false, status.Attributes(), {}};
+  FileAttributes attributes = status.Attributes();
+  if (rare != nullptr) attributes.rare = *rare;
+  return {false, std::move(attributes), {}};
+}
+
+ScannedEntry ScannedEntry::From(const IndexedSection& section, const IndexedEntry& known,
+                                uint64_t device) {
+  ScannedEntry entry;
+  entry.name = {section.Name(known), known.name_length};
+  entry.entry_class = known.Class();
+  entry.trusted = known.IsTrusted();
+  entry.is_linked = known.IsLinked();
+  entry.listed_as_directory = S_ISDIR(known.mode);
+  entry.status = known.Status(device);
+  entry.id = Digest::FromBytes(known.id);
+  const ByteView extra = section.Extra(known);
+  if (!extra.empty()) entry.extra = std::make_unique<std::string>(extra);
+  if (known.HasRare()) {
+    // That it can be decoded was checked when the section was loaded.
+    Result<RareAttributes> rare = DecodeRareAttributes(section.Rare(known));
+    if (rare) entry.rare = std::make_unique<RareAttributes>(std::move(rare).value());
+  }
+  return entry;
+}
+
+ScannedEntry ScannedEntry::Copy() const {
+  ScannedEntry copy;
+  copy.name = name;
+  copy.entry_class = entry_class;
+  copy.is_linked = is_linked;
+  copy.status = status;
+  copy.id = id;
+  if (extra != nullptr) copy.extra = std::make_unique<std::string>(*extra);
+  if (rare != nullptr) copy.rare = std::make_unique<RareAttributes>(*rare);
+  return copy;
+}
+
+void ScannedEntry::SetLinkGroup(const std::optional<Digest>& group) {
+  if (rare == nullptr) rare = std::make_unique<RareAttributes>();
+  rare->link_group = group;
+  if (rare->IsEmpty()) rare.reset();
+}
+
+FileAttributes ScannedDirectory::Attributes() const {
+  FileAttributes attributes = status.Attributes();
+  attributes.rare.xattrs = xattrs;
+  return attributes;
 }
 
 std::string ScannedDirectory::Path() const {
@@ -156,16 +218,8 @@ void ScannedDirectory::Expand() {
   entries.resize(section->entry_count);
   size_t next_child = 0;
   for (size_t i = 0; i < entries.size(); ++i) {
-    const IndexedEntry& known = section->Entries()[i];
     ScannedEntry& entry = entries[i];
-    entry.name = {section->Name(known), known.name_length};
-    entry.entry_class = known.Class();
-    entry.trusted = known.trusted != 0;
-    entry.listed_as_directory = S_ISDIR(known.mode);
-    entry.status = known.Status(section->device);
-    entry.id = Digest::FromBytes(known.id);
-    const ByteView extra = section->Extra(known);
-    if (!extra.empty()) entry.extra = std::make_unique<std::string>(extra);
+    entry = ScannedEntry::From(*section, section->Entries()[i], section->device);
     if (entry.entry_class == EntryClass::kDirectory) entry.child = children[next_child++];
   }
   expanded = true;

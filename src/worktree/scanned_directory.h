@@ -25,11 +25,19 @@ struct ScannedEntry {
   bool trusted = false;  // may be believed unread by the next scan
   bool listed_as_directory = false;
   bool vanished = false;
+  bool is_linked = false;  // the file or symlink has more than one name, here or elsewhere
   FileStatus status;
-  Digest id;                           // file: blob id
-  std::unique_ptr<std::string> extra;  // symlink: target; large file: manifest id
-  ScannedDirectory* child = nullptr;   // directory
+  Digest id;                             // file: blob id
+  std::unique_ptr<std::string> extra;    // symlink: target; large file: manifest id
+  std::unique_ptr<RareAttributes> rare;  // null: nothing
+  ScannedDirectory* child = nullptr;     // directory
 
+  // What the index knows of it, but for `child`. The name points into the section.
+  static ScannedEntry From(const IndexedSection& section, const IndexedEntry& known,
+                           uint64_t device);
+  ScannedEntry Copy() const;  // without `child`
+  std::optional<Digest> LinkGroup() const { return rare ? rare->link_group : std::nullopt; }
+  void SetLinkGroup(const std::optional<Digest>& group);
   // As it stands in a tree; for captured classes.
   TreeEntry ToTreeEntry() const;
   AttributesEntry ToAttributes() const;
@@ -55,10 +63,14 @@ struct ScannedDirectory {
   std::vector<ScannedEntry> entries;
   std::vector<ScannedDirectory*> children;  // in the order of their entries
   std::string text;                         // names, NUL-terminated
+  StoredXattrs xattrs;                      // of the directory itself
+  std::atomic<bool> has_links{false};       // an entry may be one of several names of a file
   BuiltDirectory built;
   uint64_t index_offset = 0;  // set by ScanResult::MakeIndex
 
   std::string Path() const;
+  // Of the directory itself.
+  FileAttributes Attributes() const;
   // Fills `entries` from the section if they are not there yet.
   void Expand();
 

@@ -14,7 +14,7 @@ namespace helios {
 namespace {
 
 constexpr uint64_t kMagic = 0x58444e49534c4548;  // "HELSINDX"
-constexpr uint32_t kVersion = 3;
+constexpr uint32_t kVersion = 4;
 constexpr uint64_t kIndexBytesMax = uint64_t{16} << 30;
 
 // Every scan checks every section: most of them are small, where BLAKE3 is slow.
@@ -25,6 +25,14 @@ uint64_t CheckOf(const IndexedSection* section) {
 
 uint64_t CheckOf(std::span<const uint64_t> parts) {
   return XXH3_64bits(parts.data(), parts.size_bytes());
+}
+
+// Whether the entry's rare attributes lie within a text of so many bytes, and can be read.
+bool HasSaneRare(const IndexedSection& section, const IndexedEntry& entry, uint64_t text_bytes) {
+  const uint64_t start = entry.extra_offset + entry.ExtraBytes();
+  if (text_bytes - start < sizeof(uint32_t)) return false;
+  const ByteView rare = section.Rare(entry);
+  return rare.size() <= text_bytes - start - sizeof(uint32_t) && DecodeRareAttributes(rare);
 }
 
 // A checksum proves that the bytes are those that were written; this, that they can be followed.
@@ -40,8 +48,11 @@ bool HasSaneEntries(const IndexedSection& section) {
     if (entry.ExtraBytes() > text_bytes || entry.extra_offset > text_bytes - entry.ExtraBytes()) {
       return false;
     }
+    if (entry.HasRare() && !HasSaneRare(section, entry, text_bytes)) return false;
   }
-  return true;
+  if (section.own_bytes == 0) return true;
+  return section.own_offset <= text_bytes && section.own_bytes <= text_bytes - section.own_offset &&
+         DecodeRareAttributes(section.OwnRare());
 }
 
 }  // namespace

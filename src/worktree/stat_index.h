@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/codec.h"
 #include "worktree/file_status.h"
 
 namespace helios {
@@ -43,15 +44,25 @@ struct IndexedEntry {
   uint32_t name_offset;   // into the section's text, NUL-terminated there
   uint8_t id[32];         // file: blob id
   uint64_t child_offset;  // directory: its section
-  uint32_t extra_offset;  // into the text: a large file's manifest id, a symlink's target
+  // Into the text: a large file's manifest id, a symlink's target; with kHasRare, behind that, a
+  // length (u32) and what is rare.
+  uint32_t extra_offset;
   uint16_t name_length;
   uint8_t entry_class;
-  uint8_t trusted;  // 0: as young as the scan that saw it; looked at again next time
+  uint8_t flags;
+
+  static constexpr uint8_t kTrusted = 1;   // not as young as the scan that saw it
+  static constexpr uint8_t kHasRare = 2;   // attributes that few have
+  static constexpr uint8_t kIsLinked = 4;  // the file had more than one name
+  static constexpr uint8_t kFlags = kTrusted | kHasRare | kIsLinked;
 
   EntryClass Class() const { return static_cast<EntryClass>(entry_class); }
+  bool IsTrusted() const { return (flags & kTrusted) != 0; }
+  bool HasRare() const { return (flags & kHasRare) != 0; }
+  bool IsLinked() const { return (flags & kIsLinked) != 0; }
   // True if the file has not been touched since: same inode, size, mtime, ctime and mode.
   bool Matches(const FileStatus& status) const {
-    return trusted != 0 && ctime_nanoseconds == status.ctime.nanoseconds &&
+    return IsTrusted() && ctime_nanoseconds == status.ctime.nanoseconds &&
            ctime_seconds == status.ctime.seconds && inode == status.inode && size == status.size &&
            mtime_nanoseconds == status.mtime.nanoseconds && mtime_seconds == status.mtime.seconds &&
            mode == status.mode;
@@ -93,6 +104,8 @@ struct IndexedSection {
   uint8_t attributes[32];
   uint64_t files;
   uint64_t bytes;
+  uint32_t own_offset;  // into the text: what is rare of the directory itself
+  uint32_t own_bytes;   // 0: nothing
   // Then the entries, sorted by name, then the text.
 
   std::span<const IndexedEntry> Entries() const {
@@ -106,6 +119,12 @@ struct IndexedSection {
   ByteView Extra(const IndexedEntry& entry) const {
     return {Text() + entry.extra_offset, entry.ExtraBytes()};
   }
+  // What is rare of a file or symlink that has such, and of the directory itself: encoded.
+  ByteView Rare(const IndexedEntry& entry) const {
+    const char* at = Text() + entry.extra_offset + entry.ExtraBytes();
+    return {at + sizeof(uint32_t), LoadLittleEndian<uint32_t>(at)};
+  }
+  ByteView OwnRare() const { return {Text() + own_offset, own_bytes}; }
   bool Matches(const FileStatus& status) const {
     return trusted != 0 && ctime_nanoseconds == status.ctime.nanoseconds &&
            ctime_seconds == status.ctime.seconds && inode == status.inode &&
@@ -113,7 +132,7 @@ struct IndexedSection {
            mtime_seconds == status.mtime.seconds && mode == status.mode;
   }
 };
-static_assert(sizeof(IndexedSection) == 152);
+static_assert(sizeof(IndexedSection) == 160);
 
 struct IndexHeader {
   uint64_t magic;

@@ -6,13 +6,39 @@
 
 #include <cerrno>
 #include <cstring>
+#include <functional>
 
 #include "base/ref.h"
 #include "base/thread_pool.h"
 #include "worktree/file_writer.h"
+#include "worktree/link_table.h"
 
 namespace helios {
 namespace {
+
+// Sets the attributes of folders once nothing changes their times any more. Thread-safe.
+class FolderFinisher {
+ public:
+  explicit FolderFinisher(const FileWriter* files) : files_(files) {}
+
+  void Finish(int fd, const FileAttributes& attributes, const std::function<std::string()>& path)
+      HELIOS_EXCLUDES(mutex_) {
+    // What a file system without modes or times refuses does not make the contents worse.
+    const Result<FileWriter::Written> set = files_->SetFolderAttributes(fd, attributes);
+    if (!set || set->xattrs_error == 0) return;
+    MutexLock lock(mutex_);
+    without_xattrs_.Add(path(), std::strerror(set->xattrs_error));
+  }
+  WriteShortfall without_xattrs() const HELIOS_EXCLUDES(mutex_) {
+    MutexLock lock(mutex_);
+    return without_xattrs_;
+  }
+
+ private:
+  const FileWriter* files_;
+  mutable Mutex mutex_;
+  WriteShortfall without_xattrs_ HELIOS_GUARDED_BY(mutex_);
+};
 
 // A folder that is being written. Whoever works in it holds it; when the last one lets go, its
 // attributes are set, for only then does its mtime stay.
@@ -22,16 +48,15 @@ class Folder : public RefCounted {
       : parent_(std::move(parent)), name_(std::move(name)) {}
   explicit Folder(Fd fd) : fd_(std::move(fd)), opened_(true) {}
   ~Folder() override {
-    if (fd_.IsOpen() && attributes_ && writer_ != nullptr) {
-      // What a file system without modes or times refuses does not make the contents worse.
-      (void)writer_->SetFolderAttributes(fd_.get(), *attributes_);
+    if (fd_.IsOpen() && attributes_ && finisher_ != nullptr) {
+      finisher_->Finish(fd_.get(), *attributes_, [this] { return PathForPeople(); });
     }
   }
 
   // If the folder is made, it is with the mode that new folders have.
   void KeepDefaultMode() { mode_ = 0777; }
-  void SetAtTheEnd(const FileWriter* writer, const FileAttributes& attributes) {
-    writer_ = writer;
+  void SetAtTheEnd(FolderFinisher* finisher, const FileAttributes& attributes) {
+    finisher_ = finisher;
     attributes_ = attributes;
   }
 
@@ -47,6 +72,10 @@ class Folder : public RefCounted {
       path.append(chain[i]->name_);
     }
     return path;
+  }
+  std::string PathForPeople() const {
+    const std::string path = Path();
+    return path.empty() ? "the root folder" : path + "/";
   }
   std::string PathOf(std::string_view name) const {
     std::string path = Path();
@@ -92,7 +121,7 @@ class Folder : public RefCounted {
   Fd fd_;
   Mutex mutex_;
   bool opened_ HELIOS_GUARDED_BY(mutex_) = false;
-  const FileWriter* writer_ = nullptr;
+  FolderFinisher* finisher_ = nullptr;
   std::optional<FileAttributes> attributes_;
 };
 using FolderPointer = Ref<Folder>;
@@ -103,6 +132,8 @@ struct WriteItem {
   std::optional<FileAttributes> attributes;
   bool replaces = false;
   std::optional<FileStatus> seen;  // what must still be there if it replaces something
+
+  bool IsLinked() const { return attributes && attributes->rare.link_group; }
 };
 
 class Writer {
@@ -113,10 +144,13 @@ class Writer {
         files_(store),
         options_(options),
         selects_everything_(options.selector == nullptr || options.selector->SelectsEverything()),
-        reports_(options.threads) {}
+        reports_(options.threads),
+        finisher_(&files_),
+        base_folders_(options.threads) {}
 
   Result<WriteReport> WriteWholeTree(Fd root, const TreeId& tree,
                                      const std::optional<AttributesId>& attributes) {
+    HELIOS_TRY_ASSIGN(root_, OpenAt(root.get(), ".", O_PATH | O_DIRECTORY));
     FolderPointer folder(new Folder(std::move(root)));
     HELIOS_TRY(TaskStack::Run(options_.threads, [&](TaskStack& tasks) {
       tasks.Push([this, &tasks, folder = std::move(folder), tree, attributes](unsigned worker) {
@@ -126,7 +160,11 @@ class Writer {
     return Sum();
   }
 
-  Result<WriteReport> ApplyPlan(Fd root, const PlannedFolder& plan) {
+  Result<WriteReport> ApplyPlan(Fd root, const RestorePlan& whole) {
+    const PlannedFolder& plan = whole.root;
+    present_links_ = whole.present_links;
+    KeepLinks(whole.kept_links);
+    HELIOS_TRY_ASSIGN(root_, OpenAt(root.get(), ".", O_PATH | O_DIRECTORY));
     FolderPointer folder(new Folder(std::move(root)));
     // Deletes come last, so they are a pass of their own.
     HELIOS_TRY(TaskStack::Run(options_.threads, [&](TaskStack& tasks) {
@@ -135,6 +173,7 @@ class Writer {
       });
     }));
     if (plan.removes) Remove(folder, plan);
+    folder = nullptr;  // its attributes belong to the sum
     return Sum();
   }
 
@@ -144,6 +183,7 @@ class Writer {
   Result<WriteReport> Sum() {
     WriteReport sum;
     for (const WriteReport& report : reports_) sum.Merge(report);
+    sum.without_xattrs.Merge(finisher_.without_xattrs());
     return sum;
   }
 
@@ -195,19 +235,14 @@ class Writer {
     };
     Result<FileAttributes> own =
         reader_.ForEachPage(tree, attributes ? &*attributes : nullptr, take_page);
-    if (!own && reading) return std::move(own).error().WithContext(PathForPeople(*folder));
+    if (!own && reading) return std::move(own).error().WithContext(folder->PathForPeople());
     if (!own) return std::move(own).error();
     if (!selects_everything_ && options_.selector->Selects(folder->Path(), true) &&
         !folder->Path().empty()) {
       if (!Open(worker, *folder)) return {};
     }
-    if (set_attributes && attributes) folder->SetAtTheEnd(&files_, *own);
+    if (set_attributes && attributes) folder->SetAtTheEnd(&finisher_, *own);
     return {};
-  }
-
-  static std::string PathForPeople(const Folder& folder) {
-    const std::string path = folder.Path();
-    return path.empty() ? "the root folder" : path + "/";
   }
 
   bool Open(unsigned worker, Folder& folder) {
@@ -236,8 +271,8 @@ class Writer {
       }
       if (!is_directory) {
         std::optional<FileAttributes> attributes;
-        if (!beside.empty()) attributes = beside[i].attributes;
-        items.push_back({std::move(entry), attributes, false, std::nullopt});
+        if (!beside.empty()) attributes = std::move(beside[i].attributes);
+        items.push_back({std::move(entry), std::move(attributes), false, std::nullopt});
         continue;
       }
       FolderPointer child(new Folder(folder, entry.name));
@@ -253,37 +288,44 @@ class Writer {
 
   // --- Files -----------------------------------------------------------------------------------
 
-  // Small files in the order in which the store has them; then large ones; symlinks last.
+  // Small files in the order in which the store has them; then large ones; symlinks last, but for
+  // further names of what is there.
   Result<void> WriteItems(unsigned worker, Folder& folder, std::vector<WriteItem>& items) {
     if (!Open(worker, folder)) return {};
     std::vector<bool> done(items.size(), false);
     HELIOS_TRY(PlaceFromCache(worker, folder, items, &done));
     std::vector<ObjectKey> keys;
     std::vector<size_t> places;
+    LinksToMake links;
     for (size_t i = 0; i < items.size(); ++i) {
       const TreeEntry& entry = items[i].entry;
-      if (done[i] || !IsFile(entry.kind) || entry.HasManifest()) continue;
-      keys.emplace_back(ObjectKind::kBlob, entry.id);
-      places.push_back(i);
+      if (done[i]) continue;
+      if (items[i].IsLinked() && !IsMine(&folder, items[i], &links)) {
+        done[i] = true;
+      } else if (IsFile(entry.kind) && !entry.HasManifest()) {
+        keys.emplace_back(ObjectKind::kBlob, entry.id);
+        places.push_back(i);
+      }
     }
     Result<void> got =
         store_->GetMany(keys, [&](size_t index, std::optional<ByteView> bytes) -> Result<void> {
           const WriteItem& item = items[places[index]];
           done[places[index]] = true;
-          return WriteSmall(worker, folder, item, keys[index], bytes);
+          HELIOS_TRY(CheckContent(folder, item, keys[index], bytes));
+          return WriteMine(worker, folder, item, *bytes, &links);
         });
     if (!got) return NameDamagedFile(std::move(got).error(), folder, items, done);
     for (const bool symlinks : {false, true}) {
       for (size_t i = 0; i < items.size(); ++i) {
         if (done[i] || (items[i].entry.kind == EntryKind::kSymlink) != symlinks) continue;
-        HELIOS_TRY(WriteOne(worker, folder, items[i], {}));
+        HELIOS_TRY(WriteMine(worker, folder, items[i], {}, &links));
       }
     }
-    return {};
+    return MakeLinks(worker, folder, links);
   }
 
-  bool IsCached(const TreeEntry& entry) const {
-    return options_.cache != nullptr && options_.cache->Takes(entry);
+  bool IsCached(const WriteItem& item) const {
+    return options_.cache != nullptr && options_.cache->Takes(item.entry, item.attributes);
   }
 
   // Marks in `done` what needs no content any more.
@@ -291,7 +333,7 @@ class Writer {
                               std::vector<bool>* done) {
     for (size_t i = 0; i < items.size(); ++i) {
       const TreeEntry& entry = items[i].entry;
-      if (!IsCached(entry)) continue;
+      if (!IsCached(items[i])) continue;
       const Result<bool> placed =
           files_.PlaceFromCache(*options_.cache, folder.fd(), entry, items[i].attributes);
       (*done)[i] = !placed || *placed;
@@ -305,14 +347,14 @@ class Writer {
     return {};
   }
 
-  Result<void> WriteSmall(unsigned worker, Folder& folder, const WriteItem& item,
-                          const ObjectKey& key, std::optional<ByteView> bytes) {
+  static Result<void> CheckContent(const Folder& folder, const WriteItem& item,
+                                   const ObjectKey& key, std::optional<ByteView> bytes) {
     if (!bytes) return MissingObject(key).WithContext(folder.PathOf(item.entry.name));
     if (bytes->size() != item.entry.size) {
       return Error(ErrorCode::kCorrupt, folder.PathOf(item.entry.name) + ": " + key.ToString() +
                                             " has another size than its tree says");
     }
-    return WriteOne(worker, folder, item, *bytes);
+    return {};
   }
 
   // A frame that cannot be read takes several files with it: the error should name one of them.
@@ -331,15 +373,20 @@ class Writer {
     return error;
   }
 
-  Result<void> WriteOne(unsigned worker, Folder& folder, const WriteItem& item, ByteView content) {
+  // Returns whether it was written; if not, that is in the report.
+  Result<bool> WriteOne(unsigned worker, Folder& folder, const WriteItem& item, ByteView content) {
     const TreeEntry& entry = item.entry;
-    Result<void> written =
+    const Result<FileWriter::Written> written =
         item.replaces ? files_.Replace(folder.fd(), entry, item.attributes, content, item.seen)
                       : CreateOrReplace(folder, item, content);
-    if (!written) return Settle(worker, folder, entry.name, std::move(written).error());
-    if (IsCached(entry) && Share(folder, item)) ++reports_[worker].shared;
+    if (!written) {
+      HELIOS_TRY(Settle(worker, folder, entry.name, written.error()));
+      return false;
+    }
+    ReportXattrs(worker, folder, entry, *written);
+    if (IsCached(item) && Share(folder, item)) ++reports_[worker].shared;
     CountWritten(worker, entry);
-    return {};
+    return true;
   }
 
   // Makes a file that was just written share its bytes. If another thread has taken in the same
@@ -352,26 +399,195 @@ class Writer {
   }
 
   void CountWritten(unsigned worker, const TreeEntry& entry) {
-    WriteReport& report = reports_[worker];
-    ++report.files;
-    report.bytes += entry.Totals().bytes;
-    if (options_.progress != nullptr) {
-      options_.progress->files.fetch_add(1, std::memory_order_relaxed);
-      options_.progress->bytes.fetch_add(entry.Totals().bytes, std::memory_order_relaxed);
-    }
+    if (IsFile(entry.kind)) reports_[worker].bytes += entry.size;
+    CountFile(worker, entry);
   }
 
-  Result<void> CreateOrReplace(Folder& folder, const WriteItem& item, ByteView content) {
+  void CountFile(unsigned worker, const TreeEntry& entry) {
+    ++reports_[worker].files;
+    if (options_.progress == nullptr) return;
+    options_.progress->files.fetch_add(1, std::memory_order_relaxed);
+    options_.progress->bytes.fetch_add(entry.Totals().bytes, std::memory_order_relaxed);
+  }
+
+  void ReportXattrs(unsigned worker, const Folder& folder, const TreeEntry& entry,
+                    const FileWriter::Written& written) {
+    if (written.xattrs_error == 0) return;
+    reports_[worker].without_xattrs.Add(folder.PathOf(entry.name),
+                                        std::strerror(written.xattrs_error));
+  }
+
+  Result<FileWriter::Written> CreateOrReplace(Folder& folder, const WriteItem& item,
+                                              ByteView content) {
     const std::optional<FileAttributes> attributes =
-        IsCached(item.entry) ? options_.cache->OnDisk(item.entry, item.attributes)
-                             : item.attributes;
-    HELIOS_TRY_ASSIGN(const FileWriter::Outcome outcome,
+        IsCached(item) ? options_.cache->OnDisk(item.entry, item.attributes) : item.attributes;
+    HELIOS_TRY_ASSIGN(const FileWriter::Written written,
                       files_.Create(folder.fd(), item.entry, attributes, content));
-    if (outcome == FileWriter::Outcome::kDone) return {};
+    if (written.outcome == FileWriter::Outcome::kDone) return written;
     if (protects_existing_) {
       return Error(ErrorCode::kFailed, "appeared meanwhile, left alone");
     }
     return files_.Replace(folder.fd(), item.entry, attributes, content, std::nullopt);
+  }
+
+  // --- Hard links ------------------------------------------------------------------------------
+
+  // What is left to do when the files of some items are written.
+  struct LinksToMake {
+    std::vector<std::pair<const WriteItem*, LinkBase>> links;
+    std::vector<LinkTable::Later> later;
+  };
+
+  // Of one of several names of a file: whether it is the first that came, and is to be written now.
+  // If not, it is among `links` or left to whoever writes it.
+  bool IsMine(const FolderPointer& folder, const WriteItem& item, LinksToMake* links) {
+    const Digest key = LinkKeyOf(item.entry, *item.attributes);
+    LinkTable::Turn turn = links_.Join(
+        key, [this, folder, item](unsigned other) { return WriteLinked(other, folder, item); });
+    if (turn.what == LinkTable::Turn::What::kLater) return false;
+    if (turn.what == LinkTable::Turn::What::kMake) {
+      std::optional<LinkBase> base = PresentBase(item);
+      if (!base) return true;
+      turn.base = *base;
+      Settle(key, std::move(base), links);
+    }
+    links->links.emplace_back(&item, std::move(turn.base));
+    return false;
+  }
+
+  void Settle(const Digest& key, std::optional<LinkBase> base, LinksToMake* links) {
+    for (LinkTable::Later& later : links_.Settle(key, std::move(base))) {
+      links->later.push_back(std::move(later));
+    }
+  }
+
+  // Writes one that is the caller's to write.
+  Result<void> WriteMine(unsigned worker, Folder& folder, const WriteItem& item, ByteView content,
+                         LinksToMake* links) {
+    HELIOS_TRY_ASSIGN(const bool written, WriteOne(worker, folder, item, content));
+    if (item.IsLinked()) TellOthers(folder, item, written, links);
+    return {};
+  }
+  void TellOthers(const Folder& folder, const WriteItem& item, bool written, LinksToMake* links) {
+    std::optional<LinkBase> base;
+    if (written) base = BaseAt(folder, item.entry.name);
+    Settle(LinkKeyOf(item.entry, *item.attributes), std::move(base), links);
+  }
+
+  Result<void> MakeLinks(unsigned worker, Folder& folder, const LinksToMake& links) {
+    for (const auto& [item, base] : links.links) {
+      HELIOS_TRY(LinkOrCopy(worker, folder, *item, base));
+    }
+    for (const LinkTable::Later& later : links.later) HELIOS_TRY(later(worker));
+    return {};
+  }
+
+  // A name that came while the file was being made.
+  Result<void> WriteLinked(unsigned worker, const FolderPointer& folder, const WriteItem& item) {
+    LinksToMake links;
+    if (IsMine(folder, item, &links)) {
+      HELIOS_TRY_ASSIGN(const bool written, FetchAndWrite(worker, *folder, item));
+      TellOthers(*folder, item, written, &links);
+    }
+    return MakeLinks(worker, *folder, links);
+  }
+
+  // A single file, with its content if it is a small one.
+  Result<bool> FetchAndWrite(unsigned worker, Folder& folder, const WriteItem& item) {
+    if (!IsFile(item.entry.kind) || item.entry.HasManifest()) {
+      return WriteOne(worker, folder, item, {});
+    }
+    const ObjectKey key(ObjectKind::kBlob, item.entry.id);
+    bool written = false;
+    const auto take = [&](size_t, std::optional<ByteView> bytes) -> Result<void> {
+      HELIOS_TRY(CheckContent(folder, item, key, bytes));
+      HELIOS_TRY_ASSIGN(written, WriteOne(worker, folder, item, *bytes));
+      return {};
+    };
+    Result<void> got = store_->GetMany({&key, 1}, take);
+    if (got) return written;
+    return std::move(got).error().WithContext(folder.PathOf(item.entry.name));
+  }
+
+  // Another name of the file that `base` is; a copy where that is not to be had.
+  Result<void> LinkOrCopy(unsigned worker, Folder& folder, const WriteItem& item,
+                          const LinkBase& base) {
+    const Result<void> linked = MakeLink(worker, folder, item, base);
+    if (linked) {
+      ++reports_[worker].links;
+      CountFile(worker, item.entry);
+      return {};
+    }
+    HELIOS_TRY_ASSIGN(const bool written, FetchAndWrite(worker, folder, item));
+    if (!written) return {};
+    const int os_error = linked.error().os_error();
+    reports_[worker].links_as_copies.Add(
+        folder.PathOf(item.entry.name),
+        os_error != 0 ? std::strerror(os_error) : linked.error().message());
+    // It may be that the other has all the names that it can have.
+    std::optional<LinkBase> copy = BaseAt(folder, item.entry.name);
+    if (copy && os_error != EXDEV) {
+      links_.SetBase(LinkKeyOf(item.entry, *item.attributes), std::move(*copy));
+    }
+    return {};
+  }
+
+  Result<void> MakeLink(unsigned worker, Folder& folder, const WriteItem& item,
+                        const LinkBase& base) {
+    HELIOS_TRY_ASSIGN(const int base_folder, OpenBaseFolder(worker, base));
+    const std::string& name = item.entry.name;
+    if (!item.replaces) {
+      HELIOS_TRY_ASSIGN(const FileWriter::Outcome outcome,
+                        files_.Link(base_folder, base, folder.fd(), name));
+      if (outcome == FileWriter::Outcome::kDone) return {};
+      if (protects_existing_) return Error(ErrorCode::kFailed, "appeared meanwhile");
+    }
+    return files_.ReplaceByLink(base_folder, base, folder.fd(), name, item.seen);
+  }
+
+  // Most names of a file lie in one folder, or its names are written one after the other: the last
+  // folder stays open.
+  Result<int> OpenBaseFolder(unsigned worker, const LinkBase& base) {
+    BaseFolder& open = base_folders_[worker];
+    const size_t slash = base.path.rfind('/');
+    const std::string path = base.path.substr(0, slash == base.path.npos ? 0 : slash);
+    if (!open.fd.IsOpen() || open.path != path) {
+      HELIOS_TRY_ASSIGN(open.fd, OpenFolderBelow(root_.get(), path));
+      open.path = path;
+    }
+    return open.fd.get();
+  }
+
+  // What was just written there; absent if it is gone already.
+  static std::optional<LinkBase> BaseAt(const Folder& folder, const std::string& name) {
+    const auto [status, os_error, links, disk_bytes] = StatusAt(folder.fd(), name.c_str());
+    if (os_error != 0) return std::nullopt;
+    return LinkBase{folder.PathOf(name), status.device, status.inode,
+                    status.size,         status.mtime,  status.mtime};
+  }
+
+  // A name that is there already, stays, and is all that the item is to be.
+  std::optional<LinkBase> PresentBase(const WriteItem& item) const {
+    if (present_links_ == nullptr) return std::nullopt;
+    const auto found = present_links_->find(*item.attributes->rare.link_group);
+    if (found == present_links_->end()) return std::nullopt;
+    const LinkedFile file = Describe(found->second);
+    const bool is_selected = selects_everything_ || options_.selector->Selects(file.path, false);
+    if (!is_selected ||
+        LinkKeyOf(file.entry, file.attributes) != LinkKeyOf(item.entry, *item.attributes)) {
+      return std::nullopt;
+    }
+    return BaseOf(file);
+  }
+  static LinkBase BaseOf(const LinkedFile& file) {
+    return {file.path,        file.status.device, file.status.inode,
+            file.status.size, file.status.mtime,  file.attributes.mtime};
+  }
+
+  void KeepLinks(const std::vector<LinkedFile>& kept) {
+    for (const LinkedFile& file : kept) {
+      links_.SetBase(LinkKeyOf(file.entry, file.attributes), BaseOf(file));
+    }
   }
 
   // --- Plans -----------------------------------------------------------------------------------
@@ -409,7 +625,7 @@ class Writer {
     }
     if (!items.empty()) HELIOS_TRY(WriteItems(worker, *folder, items));
     if (plan.attributes && !plan.removes) {
-      folder->SetAtTheEnd(&files_, *plan.attributes);
+      folder->SetAtTheEnd(&finisher_, *plan.attributes);
     }
     return {};
   }
@@ -423,9 +639,11 @@ class Writer {
   }
 
   void SetAttributes(unsigned worker, Folder& folder, const PlannedFile& file) {
-    Result<void> set = files_.SetAttributes(folder.fd(), file.entry, *file.attributes);
+    const Result<FileWriter::Written> set =
+        files_.SetAttributes(folder.fd(), file.entry, *file.attributes);
     if (set) {
       ++reports_[worker].attributes;
+      ReportXattrs(worker, folder, file.entry, *set);
     } else {
       Fail(worker, folder.PathOf(file.entry.name), set.error().message());
     }
@@ -470,7 +688,8 @@ class Writer {
         Fail(0, folder->Path(), std::strerror(errno));
       }
     } else if (plan.attributes) {
-      (void)files_.SetFolderAttributes(folder->fd(), *plan.attributes);  // as in ~Folder
+      finisher_.Finish(folder->fd(), *plan.attributes,
+                       [&folder] { return folder->PathForPeople(); });
     }
   }
 
@@ -481,7 +700,10 @@ class Writer {
     }
     const StatusOrErrno now = StatusAt(folder.fd(), removal.name.c_str());
     if (now.os_error == ENOENT) return;
-    if (now.os_error != 0 || now.status != removal.seen) {
+    FileStatus expected = removal.seen;
+    // When one name of a file goes, that changes the ctime of all.
+    if (removal.is_linked) expected.ctime = now.status.ctime;
+    if (now.os_error != 0 || now.status != expected) {
       Fail(worker, folder.PathOf(removal.name), "changed meanwhile, left alone");
     } else if (::unlinkat(folder.fd(), removal.name.c_str(), 0) != 0) {
       Fail(worker, folder.PathOf(removal.name), std::strerror(errno));
@@ -527,7 +749,8 @@ class Writer {
           stack.push_back(
               {new Folder(step.folder, std::string(entry.name)), entry.child, step.folder, false});
         } else {
-          RemoveOne(worker, *step.folder, {std::string(entry.name), entry.status, nullptr});
+          RemoveOne(worker, *step.folder,
+                    {std::string(entry.name), entry.status, entry.is_linked, nullptr});
         }
       }
     }
@@ -541,6 +764,16 @@ class Writer {
   const WriteOptions& options_;
   const bool selects_everything_;
   std::vector<WriteReport> reports_;
+  FolderFinisher finisher_;
+
+  struct BaseFolder {
+    std::string path;
+    Fd fd;
+  };
+  Fd root_;
+  std::vector<BaseFolder> base_folders_;  // one for each worker
+  const LinkedFiles* present_links_ = nullptr;
+  LinkTable links_;
 
  public:
   // A restore creates only where the plan saw nothing.
@@ -559,7 +792,7 @@ Result<WriteReport> ApplyRestorePlan(ObjectStore* store, Fd root, const RestoreP
                                      const WriteOptions& options) {
   Writer writer(store, options);
   writer.protects_existing_ = true;
-  return writer.ApplyPlan(std::move(root), plan.root);
+  return writer.ApplyPlan(std::move(root), plan);
 }
 
 }  // namespace helios

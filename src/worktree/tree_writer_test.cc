@@ -7,8 +7,11 @@
 #include <ctime>
 
 #include "object/directory_builder.h"
+#include "object/testing.h"
+#include "object/xattrs.h"
 #include "store/memory/memory_store.h"
 #include "store/testing.h"
+#include "worktree/file_writer.h"
 
 namespace helios {
 namespace {
@@ -118,6 +121,145 @@ TEST_F(WithoutAttributesTest, ExecutableStaysSoWhateverTheUmaskTakes) {
   Write();
   EXPECT_EQ(ModeOf("plain"), 0600u);
   EXPECT_EQ(ModeOf("run"), 0700u);
+}
+
+// Trees and attributes as someone else may have made them.
+class HostileAttributesTest : public WithoutAttributesTest {
+ protected:
+  struct Item {
+    TreeEntry entry;
+    FileAttributes attributes;
+  };
+  Item Linked(TreeEntry entry, unsigned mode = 0644, const std::string& first = "a") const {
+    FileAttributes attributes{static_cast<uint16_t>(mode), {1'000'000'000, 5}, {}};
+    attributes.rare.link_group = LinkGroupOf(first);
+    return {std::move(entry), attributes};
+  }
+  TreeEntry Symlink(const std::string& name, const std::string& target) const {
+    TreeEntry entry;
+    entry.kind = EntryKind::kSymlink;
+    entry.name = name;
+    entry.target = target;
+    return entry;
+  }
+  Result<WriteReport> Write(const std::vector<Item>& items) {
+    DirectoryBuilder builder([this](const ObjectKey& key, ByteView bytes) {
+      const Object object{key, Bytes(bytes)};
+      return store_->PutMany({&object, 1});
+    });
+    for (const Item& item : items) {
+      EXPECT_TRUE(Ok(builder.Add(item.entry, {false, item.attributes, {}})));
+    }
+    const Result<BuiltDirectory> built = builder.Finish({0755, {}, {}});
+    EXPECT_TRUE(Ok(built));
+    Result<Fd> root = OpenAt(AT_FDCWD, out_.path(), O_RDONLY | O_DIRECTORY);
+    EXPECT_TRUE(Ok(root));
+    WriteOptions options;
+    options.threads = 2;
+    return WriteTree(store_.get(), std::move(root).value(), built->tree, built->attributes,
+                     options);
+  }
+  ino_t InodeOf(const std::string& name) const { return StatusOfPath(name).st_ino; }
+};
+
+TEST_F(HostileAttributesTest, NamesOfAGroupThatDifferAreFilesOfTheirOwn) {
+  const auto file = [this](const std::string& name, const std::string& content,
+                           EntryKind kind = EntryKind::kFile) { return File(name, content, kind); };
+  const Result<WriteReport> report =
+      Write({Linked(file("a", "x")), Linked(file("b", "x")), Linked(file("c", "other")),
+             Linked(file("d", "x"), 0600), Linked(file("e", "x", EntryKind::kExecutable)),
+             Linked(Symlink("f", "x")), Linked(Symlink("g", "x")),
+             Linked(file("h", "x"), 0644, "h"), Linked(file("i", "x"), 0644, "../../outside")});
+  ASSERT_TRUE(Ok(report));
+  EXPECT_EQ(report->failed, 0u);
+  EXPECT_EQ(report->links, 2u);
+  EXPECT_EQ(InodeOf("a"), InodeOf("b"));
+  EXPECT_EQ(InodeOf("f"), InodeOf("g"));
+  for (const char* name : {"c", "d", "e", "f", "h", "i"}) EXPECT_NE(InodeOf("a"), InodeOf(name));
+  EXPECT_EQ(ReadWholeFile(out_ / "c"), "other");
+  EXPECT_EQ(ModeOf("d"), 0600u);
+  EXPECT_EQ(StatusOfPath("h").st_nlink, 1u);
+}
+
+TEST_F(HostileAttributesTest, ALinkIsNeverMadeThroughWhatStoodThereBefore) {
+  // A symlink in the target under the name of the first: it is replaced, not linked to.
+  TempFolder outside;
+  WriteWholeFile(outside / "secret", "secret");
+  std::filesystem::create_symlink(outside / "secret", out_ / "a");
+  std::filesystem::create_hard_link(outside / "secret", out_ / "b");
+  ASSERT_TRUE(
+      Ok(Write({Linked(File("a", "x", EntryKind::kFile)), Linked(File("b", "x", EntryKind::kFile)),
+                Linked(File("c", "x", EntryKind::kFile))})));
+  for (const char* name : {"a", "b", "c"}) EXPECT_EQ(ReadWholeFile(out_ / name), "x");
+  EXPECT_EQ(InodeOf("a"), InodeOf("c"));
+  EXPECT_EQ(ReadWholeFile(outside / "secret"), "secret");
+}
+
+TEST_F(HostileAttributesTest, WhatStandsUnderTheNameOfTheFirstMeanwhileIsNotLinked) {
+  TempFolder outside;
+  WriteWholeFile(outside / "secret", "secret");
+  const FileWriter writer(store_.get());
+  const Result<Fd> folder = OpenAt(AT_FDCWD, out_.path(), O_RDONLY | O_DIRECTORY);
+  ASSERT_TRUE(Ok(folder));
+  WriteWholeFile(out_ / "a", "x");
+  const FileStatus status = StatusAt(folder->get(), "a").status;
+  const LinkBase base{"a", status.device, status.inode, status.size, status.mtime, status.mtime};
+  ASSERT_TRUE(Ok(writer.Link(folder->get(), base, folder->get(), "b")));
+  EXPECT_EQ(InodeOf("a"), InodeOf("b"));
+  const auto expect_refused = [&] {
+    EXPECT_TRUE(
+        test::Fails(writer.Link(folder->get(), base, folder->get(), "c"), ErrorCode::kFailed, ""));
+    EXPECT_FALSE(std::filesystem::exists(std::filesystem::symlink_status(out_ / "c")));
+    EXPECT_TRUE(
+        test::Fails(writer.ReplaceByLink(folder->get(), base, folder->get(), "b", std::nullopt),
+                    ErrorCode::kFailed, ""));
+    EXPECT_EQ(ReadWholeFile(out_ / "b"), "x");
+  };
+  std::filesystem::remove(out_ / "a");
+  expect_refused();
+  std::filesystem::create_symlink(outside / "secret", out_ / "a");
+  expect_refused();
+  std::filesystem::remove(out_ / "a");
+  std::filesystem::create_hard_link(outside / "secret", out_ / "a");
+  expect_refused();
+  std::filesystem::remove(out_ / "a");
+  std::filesystem::create_directory(out_ / "a");
+  expect_refused();
+}
+
+TEST_F(HostileAttributesTest, ASymlinkHasNeitherHolesNorExtendedAttributes) {
+  Item holes{Symlink("l", "x"), {}};
+  holes.attributes.rare.has_holes = true;
+  EXPECT_TRUE(test::Fails(Write({holes}), ErrorCode::kCorrupt, "does not fit"));
+  Item xattrs{Symlink("l", "x"), {}};
+  xattrs.attributes.rare.xattrs = StoreXattrs(EncodeXattrs({{"n", "v"}}));
+  EXPECT_TRUE(test::Fails(Write({xattrs}), ErrorCode::kCorrupt, "does not fit"));
+}
+
+TEST_F(HostileAttributesTest, AMissingOrWrongListOfExtendedAttributesIsAnError) {
+  const Bytes list = EncodeXattrs({{"n", Bytes(2000, 'v')}});
+  Item item{File("a", "x", EntryKind::kFile), {0644, {}, {}}};
+  item.attributes.rare.xattrs = StoreXattrs(list);
+  EXPECT_TRUE(test::Fails(Write({item}), ErrorCode::kMissingObject, ""));
+  const Bytes no_list(3000, 'x');
+  const Object object{HashBlob(no_list), no_list};
+  ASSERT_TRUE(Ok(store_->PutMany({&object, 1})));
+  item.attributes.rare.xattrs = StoreXattrs(no_list);
+  EXPECT_TRUE(test::Fails(Write({item}), ErrorCode::kCorrupt, "malformed extended attributes"));
+  item.attributes.rare.xattrs.bytes = 2999;
+  EXPECT_TRUE(test::Fails(Write({item}), ErrorCode::kCorrupt, "not as long"));
+  EXPECT_FALSE(std::filesystem::exists(out_ / "a"));
+}
+
+TEST_F(HostileAttributesTest, AFileTooLongForItsFileSystemIsRefusedBeforeItIsWritten) {
+  TreeEntry entry = File("a", "x", EntryKind::kFile);
+  entry.size = uint64_t{1} << 62;
+  entry.manifest = {test::Repeated(1)};
+  Item item{entry, {0644, {}, {}}};
+  item.attributes.rare.has_holes = true;
+  // The manifest, which is missing, is not even asked for.
+  EXPECT_TRUE(test::Fails(Write({item}), ErrorCode::kNoSpace, "set the length of a"));
+  EXPECT_FALSE(std::filesystem::exists(out_ / "a"));
 }
 
 }  // namespace

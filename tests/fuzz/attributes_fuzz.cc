@@ -1,12 +1,19 @@
-// Attributes: what decodes encodes to itself, and two readings agree.
+// Attributes, and lists of extended attributes: what decodes encodes to itself, and two readings
+// agree.
 #include <cstddef>
 #include <cstdint>
 
 #include "base/check.h"
 #include "object/attributes.h"
+#include "object/xattrs.h"
 
 namespace helios {
 namespace {
+
+void CheckList(ByteView bytes) {
+  const Result<XattrList> list = DecodeXattrs(bytes);
+  HELIOS_CHECK(list ? EncodeXattrs(*list) == bytes : list.error().code() == ErrorCode::kCorrupt);
+}
 
 void Check(ByteView bytes) {
   const Result<AttributesPage> page = DecodeAttributesPage(bytes);
@@ -26,6 +33,8 @@ void Check(ByteView bytes) {
 }  // namespace helios
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  helios::Check({reinterpret_cast<const char*>(data), size});
+  const helios::ByteView bytes(reinterpret_cast<const char*>(data), size);
+  helios::Check(bytes);
+  helios::CheckList(bytes);
   return 0;
 }
