@@ -115,7 +115,9 @@ TEST_F(RareAttributesTest, RestoreMakesXattrsEqualWithoutWritingFiles) {
   std::map<std::string, uint64_t> inodes;
   for (const auto& [path, node] : before) inodes[path] = InodeOf(Work(path));
 
+  SetMode(Work("changed"), 0644);  // only who may write may do this
   Set("changed", "user.a", "after");
+  SetMode(Work("changed"), 0444);
   ASSERT_EQ(::removexattr(Work("removed").c_str(), "user.a"), 0);
   Set("added", "user.b", "new");
   Set("folder", "user.b", "new");

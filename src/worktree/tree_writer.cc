@@ -449,13 +449,13 @@ class Writer {
       std::optional<LinkBase> base = PresentBase(item);
       if (!base) return true;
       turn.base = *base;
-      Settle(key, std::move(base), links);
+      SettleLinks(key, std::move(base), links);
     }
     links->links.emplace_back(&item, std::move(turn.base));
     return false;
   }
 
-  void Settle(const Digest& key, std::optional<LinkBase> base, LinksToMake* links) {
+  void SettleLinks(const Digest& key, std::optional<LinkBase> base, LinksToMake* links) {
     for (LinkTable::Later& later : links_.Settle(key, std::move(base))) {
       links->later.push_back(std::move(later));
     }
@@ -471,7 +471,7 @@ class Writer {
   void TellOthers(const Folder& folder, const WriteItem& item, bool written, LinksToMake* links) {
     std::optional<LinkBase> base;
     if (written) base = BaseAt(folder, item.entry.name);
-    Settle(LinkKeyOf(item.entry, *item.attributes), std::move(base), links);
+    SettleLinks(LinkKeyOf(item.entry, *item.attributes), std::move(base), links);
   }
 
   Result<void> MakeLinks(unsigned worker, Folder& folder, const LinksToMake& links) {
@@ -499,13 +499,16 @@ class Writer {
     }
     const ObjectKey key(ObjectKind::kBlob, item.entry.id);
     bool written = false;
+    bool was_read = false;  // from here on errors name the file
     const auto take = [&](size_t, std::optional<ByteView> bytes) -> Result<void> {
+      was_read = true;
       HELIOS_TRY(CheckContent(folder, item, key, bytes));
       HELIOS_TRY_ASSIGN(written, WriteOne(worker, folder, item, *bytes));
       return {};
     };
     Result<void> got = store_->GetMany({&key, 1}, take);
     if (got) return written;
+    if (was_read) return std::move(got).error();
     return std::move(got).error().WithContext(folder.PathOf(item.entry.name));
   }
 

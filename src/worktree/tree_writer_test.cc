@@ -142,23 +142,29 @@ class HostileAttributesTest : public WithoutAttributesTest {
     entry.target = target;
     return entry;
   }
-  Result<WriteReport> Write(const std::vector<Item>& items) {
-    DirectoryBuilder builder([this](const ObjectKey& key, ByteView bytes) {
+  DirectoryBuilder Builder() {
+    return DirectoryBuilder([this](const ObjectKey& key, ByteView bytes) {
       const Object object{key, Bytes(bytes)};
       return store_->PutMany({&object, 1});
     });
+  }
+  BuiltDirectory Build(const std::vector<Item>& items) {
+    DirectoryBuilder builder = Builder();
     for (const Item& item : items) {
       EXPECT_TRUE(Ok(builder.Add(item.entry, {false, item.attributes, {}})));
     }
-    const Result<BuiltDirectory> built = builder.Finish({0755, {}, {}});
+    const Result<BuiltDirectory> built = builder.Finish({0755, {1'000'000'000, 0}, {}});
     EXPECT_TRUE(Ok(built));
+    return built ? *built : BuiltDirectory();
+  }
+  Result<WriteReport> Write(const BuiltDirectory& built, unsigned threads) {
     Result<Fd> root = OpenAt(AT_FDCWD, out_.path(), O_RDONLY | O_DIRECTORY);
     EXPECT_TRUE(Ok(root));
     WriteOptions options;
-    options.threads = 2;
-    return WriteTree(store_.get(), std::move(root).value(), built->tree, built->attributes,
-                     options);
+    options.threads = threads;
+    return WriteTree(store_.get(), std::move(root).value(), built.tree, built.attributes, options);
   }
+  Result<WriteReport> Write(const std::vector<Item>& items) { return Write(Build(items), 2); }
   ino_t InodeOf(const std::string& name) const { return StatusOfPath(name).st_ino; }
 };
 
@@ -260,6 +266,39 @@ TEST_F(HostileAttributesTest, AFileTooLongForItsFileSystemIsRefusedBeforeItIsWri
   // The manifest, which is missing, is not even asked for.
   EXPECT_TRUE(test::Fails(Write({item}), ErrorCode::kNoSpace, "set the length of a"));
   EXPECT_FALSE(std::filesystem::exists(out_ / "a"));
+}
+
+TEST_F(HostileAttributesTest, ManyThreadsLinkNamesInManyFolders) {
+  // Each folder has a name of each file; nobody knows who comes first.
+  constexpr int kFolders = 40;
+  constexpr int kFiles = 30;
+  std::vector<Item> files;
+  for (int i = 0; i < kFiles; ++i) {
+    const std::string name = std::to_string(100 + i);
+    files.push_back(Linked(File(name, "content " + name, EntryKind::kFile), 0644, "0/" + name));
+  }
+  const BuiltDirectory folder = Build(files);
+  DirectoryBuilder builder = Builder();
+  for (int i = 0; i < kFolders; ++i) {
+    EXPECT_TRUE(
+        Ok(builder.Add(test::DirectoryEntry(std::to_string(100 + i), folder.tree, folder.totals),
+                       {true, {}, folder.attributes})));
+  }
+  const Result<BuiltDirectory> root = builder.Finish({0755, {}, {}});
+  ASSERT_TRUE(Ok(root));
+  const Result<WriteReport> report = Write(*root, 8);
+  ASSERT_TRUE(Ok(report));
+  EXPECT_EQ(report->files, uint64_t{kFolders} * kFiles);
+  EXPECT_EQ(report->links, uint64_t{kFolders - 1} * kFiles);
+  EXPECT_EQ(report->links_as_copies.count, 0u);
+  for (const Item& item : files) {
+    for (int i = 0; i < kFolders; ++i) {
+      const std::string path = std::to_string(100 + i) + "/" + item.entry.name;
+      EXPECT_EQ(InodeOf(path), InodeOf("100/" + item.entry.name));
+      EXPECT_EQ(ReadWholeFile(out_ / path), "content " + item.entry.name);
+    }
+  }
+  EXPECT_EQ(StatusOfPath("100").st_mtime, 1'000'000'000) << "set when nothing is linked any more";
 }
 
 }  // namespace
