@@ -26,6 +26,9 @@ constexpr size_t kPartEntries = 1024;
 constexpr size_t kListBufferBytes = size_t{64} << 10;
 // How often a file that changes while it is read is read again.
 constexpr int kReadAttemptsMax = 4;
+// Beside one segment for each thread: enough that the one who reads a large file is ahead of the
+// others, and few enough that what they hold stays in a processor's cache.
+constexpr size_t kSpareSegments = 4;
 
 constexpr char kIgnoreFile[] = ".heliosignore";
 
@@ -65,7 +68,10 @@ struct Worker {
 class Scanner {
  public:
   Scanner(const ScanOptions& options, ScanResult* result)
-      : options_(options), result_(result), workers_(options.threads) {}
+      : options_(options),
+        result_(result),
+        workers_(options.threads),
+        spare_(options.threads > 1 ? kSpareSegments : 0) {}
 
   Result<void> Run(Fd root) {
     const StatusOrErrno status = StatusOf(root.get());
@@ -78,6 +84,7 @@ class Scanner {
     if (options_.index != nullptr) directory->section = options_.index->Root();
     result_->root_directory = directory;
     HELIOS_TRY(TaskStack::Run(options_.threads, [&](TaskStack& tasks) {
+      tasks_ = &tasks;
       tasks.Push([this, &tasks, directory](unsigned worker) {
         return ScanDirectory(tasks, worker, directory);
       });
@@ -494,20 +501,24 @@ class Scanner {
     if (before.os_error != 0) return AfterFailure(worker, directory, entry, name, before.os_error);
     if (!before.status.IsRegular()) return Reclassify(worker, directory, entry, name);
     Worker& own = workers_[worker];
-    std::optional<Error> sink_error;
-    Result<FileContent> content = own.reader.Read(
-        fd, before.status.size, [&](const ObjectKey& key, ByteView bytes) -> Result<void> {
-          Result<void> put = options_.sink(worker, key, bytes);
-          if (!put) sink_error = put.error();
-          return put;
-        });
-    if (sink_error) return std::move(*sink_error).WithContext(PathOf(*directory, name));
+    // What the sink refuses ends the scan, what cannot be read only this file.
+    std::atomic<bool> sink_failed{false};
+    Result<FileContent> content =
+        own.reader.Read({tasks_, worker, &spare_}, fd, before.status.size,
+                        [&](unsigned user, const ObjectKey& key, ByteView bytes) {
+                          Result<void> put = options_.sink(user, key, bytes);
+                          if (!put) sink_failed = true;
+                          if (key.kind == ObjectKind::kBlob) AddProgress(bytes.size());
+                          return put;
+                        });
+    if (!content && sink_failed) {
+      return std::move(content).error().WithContext(PathOf(*directory, name));
+    }
     if (!content) {
       return AfterFailure(worker, directory, entry, name, content.error().os_error());
     }
     ++own.files_hashed;
     own.bytes_hashed += content->size;
-    if (options_.progress != nullptr) options_.progress->bytes.fetch_add(content->size);
     const StatusOrErrno after = StatusOf(fd);
     const bool at_rest =
         after.os_error == 0 && after.status == before.status && content->size == before.status.size;
@@ -520,6 +531,12 @@ class Scanner {
       entry->extra = std::make_unique<std::string>(content->manifest.digest.view());
     }
     return at_rest ? Outcome::kCaptured : Outcome::kRetry;
+  }
+
+  void AddProgress(size_t bytes) {
+    if (options_.progress != nullptr) {
+      options_.progress->bytes.fetch_add(bytes, std::memory_order_relaxed);
+    }
   }
 
   Result<Outcome> CaptureSymlink(unsigned worker, ScannedDirectory* directory, ScannedEntry* entry,
@@ -681,6 +698,8 @@ class Scanner {
   const ScanOptions& options_;
   ScanResult* result_;
   std::vector<Worker> workers_;
+  SpareSegments spare_;
+  TaskStack* tasks_ = nullptr;  // that the scan runs on
   bool local_clock_ = false;
   uint64_t root_device_ = 0;
   std::atomic<bool> index_is_stale_{false};

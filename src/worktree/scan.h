@@ -4,20 +4,16 @@
 #define HELIOS_WORKTREE_SCAN_H_
 
 #include <deque>
-#include <functional>
 #include <memory>
 
 #include "base/fd.h"
 #include "base/metrics_recorder.h"
 #include "helios/capture_report.h"
 #include "helios/progress.h"
+#include "worktree/large_content.h"
 #include "worktree/scanned_directory.h"
 
 namespace helios {
-
-// Takes the objects that a scan makes; called from several threads, each with its own `worker`.
-using ObjectSink =
-    std::function<Result<void>(unsigned worker, const ObjectKey& key, ByteView bytes)>;
 
 struct ScanOptions {
   unsigned threads = 1;
