@@ -49,22 +49,23 @@ struct ModificationTime {
 
 FileWriter::FileWriter(ObjectStore* store) : store_(store), umask_(ReadUmask()) {}
 
-Result<FileWriter::Outcome> FileWriter::Create(int folder, const TreeEntry& entry,
+Result<FileWriter::Outcome> FileWriter::Create(const WritingTask& task, int folder,
+                                               const TreeEntry& entry,
                                                const std::optional<FileAttributes>& attributes,
                                                ByteView content) const {
-  return CreateAs(folder, entry.name, entry, attributes, content);
+  return CreateAs(task, folder, entry.name, entry, attributes, content);
 }
 
-Result<FileWriter::Outcome> FileWriter::CreateAs(int folder, const std::string& name,
-                                                 const TreeEntry& entry,
+Result<FileWriter::Outcome> FileWriter::CreateAs(const WritingTask& task, int folder,
+                                                 const std::string& name, const TreeEntry& entry,
                                                  const std::optional<FileAttributes>& attributes,
                                                  ByteView content) const {
   if (entry.kind == EntryKind::kSymlink) return CreateSymlink(folder, name, entry, attributes);
-  return CreateFile(folder, name, entry, attributes, content);
+  return CreateFile(task, folder, name, entry, attributes, content);
 }
 
-Result<FileWriter::Outcome> FileWriter::CreateFile(int folder, const std::string& name,
-                                                   const TreeEntry& entry,
+Result<FileWriter::Outcome> FileWriter::CreateFile(const WritingTask& task, int folder,
+                                                   const std::string& name, const TreeEntry& entry,
                                                    const std::optional<FileAttributes>& attributes,
                                                    ByteView content) const {
   const unsigned mode = attributes ? FileMode(entry, *attributes) : DefaultMode(entry);
@@ -77,7 +78,7 @@ Result<FileWriter::Outcome> FileWriter::CreateFile(int folder, const std::string
   const Fd fd(raw);
   auto fill = [&]() -> Result<void> {
     if (entry.HasManifest()) {
-      HELIOS_TRY(WriteLargeContent(raw, entry));
+      HELIOS_TRY(WriteLargeContent(task, raw, entry));
     } else {
       HELIOS_TRY(WriteAll(raw, content, name));
     }
@@ -114,18 +115,13 @@ Result<void> FileWriter::KeepExecutable(int fd, const std::string& name,
   return {};
 }
 
-Result<void> FileWriter::WriteLargeContent(int fd, const TreeEntry& entry) const {
-  ContentVerifier verifier(entry.manifest);
-  const auto write_chunk = [&](const BlobId& id, uint64_t length) -> Result<void> {
-    const ObjectKey key(id);
-    return store_->GetMany({&key, 1}, [&](size_t, std::optional<ByteView> bytes) -> Result<void> {
-      if (!bytes) return MissingObject(key);
-      HELIOS_TRY(verifier.Add(id, length, *bytes));
-      return WriteAll(fd, *bytes, entry.name);
-    });
-  };
-  HELIOS_TRY(TreeReader(store_).ForEachChunk(entry.manifest, write_chunk));
-  return verifier.Finish(entry.size, entry.id);
+// From its beginning on: a file that was cut short holds what the whole one begins with, and
+// nothing is lost by going on with it.
+Result<void> FileWriter::WriteLargeContent(const WritingTask& task, int fd,
+                                           const TreeEntry& entry) const {
+  return TreeReader(store_).ReadLarge(
+      *task.tasks, task.worker, entry,
+      [fd, &entry](ByteView piece) { return WriteAll(fd, piece, entry.name); });
 }
 
 Result<FileWriter::Outcome> FileWriter::CreateSymlink(
@@ -142,11 +138,11 @@ Result<FileWriter::Outcome> FileWriter::CreateSymlink(
   return Outcome::kDone;
 }
 
-Result<void> FileWriter::Replace(int folder, const TreeEntry& entry,
+Result<void> FileWriter::Replace(const WritingTask& task, int folder, const TreeEntry& entry,
                                  const std::optional<FileAttributes>& attributes, ByteView content,
                                  const std::optional<FileStatus>& seen) const {
   const std::string temporary = std::string(kNewFilePrefix) + RandomName();
-  HELIOS_TRY(CreateAs(folder, temporary, entry, attributes, content));
+  HELIOS_TRY(CreateAs(task, folder, temporary, entry, attributes, content));
   Result<void> exchanged = Exchange(folder, temporary, entry.name, seen);
   // Now the new file, where the exchange failed, or the old one.
   ::unlinkat(folder, temporary.c_str(), 0);

@@ -180,14 +180,14 @@ class Writer {
       std::vector<WriteItem> items = PushFolders(tasks, folder, entries, beside);
       if (items.empty()) return {};
       if (entries.size() < kPageItemsWorthSharing || *parts >= kPartsInFlightMax) {
-        Result<void> written = WriteItems(worker, *folder, items);
+        Result<void> written = WriteItems(tasks, worker, *folder, items);
         reading = written.has_value();
         return written;
       }
       ++*parts;
       auto shared = std::make_shared<std::vector<WriteItem>>(std::move(items));
-      tasks.Push([this, folder, shared, parts](unsigned other) {
-        Result<void> written = WriteItems(other, *folder, *shared);
+      tasks.Push([this, &tasks, folder, shared, parts](unsigned other) {
+        Result<void> written = WriteItems(tasks, other, *folder, *shared);
         --*parts;
         return written;
       });
@@ -254,7 +254,8 @@ class Writer {
   // --- Files -----------------------------------------------------------------------------------
 
   // Small files in the order in which the store has them; then large ones; symlinks last.
-  Result<void> WriteItems(unsigned worker, Folder& folder, std::vector<WriteItem>& items) {
+  Result<void> WriteItems(TaskStack& tasks, unsigned worker, Folder& folder,
+                          std::vector<WriteItem>& items) {
     if (!Open(worker, folder)) return {};
     std::vector<ObjectKey> keys;
     std::vector<size_t> places;
@@ -269,26 +270,26 @@ class Writer {
         store_->GetMany(keys, [&](size_t index, std::optional<ByteView> bytes) -> Result<void> {
           const WriteItem& item = items[places[index]];
           done[places[index]] = true;
-          return WriteSmall(worker, folder, item, keys[index], bytes);
+          return WriteSmall({&tasks, worker}, folder, item, keys[index], bytes);
         });
     if (!got) return NameDamagedFile(std::move(got).error(), folder, items, done);
     for (const bool symlinks : {false, true}) {
       for (size_t i = 0; i < items.size(); ++i) {
         if (done[i] || (items[i].entry.kind == EntryKind::kSymlink) != symlinks) continue;
-        HELIOS_TRY(WriteOne(worker, folder, items[i], {}));
+        HELIOS_TRY(WriteOne({&tasks, worker}, folder, items[i], {}));
       }
     }
     return {};
   }
 
-  Result<void> WriteSmall(unsigned worker, Folder& folder, const WriteItem& item,
+  Result<void> WriteSmall(const WritingTask& task, Folder& folder, const WriteItem& item,
                           const ObjectKey& key, std::optional<ByteView> bytes) {
     if (!bytes) return MissingObject(key).WithContext(folder.PathOf(item.entry.name));
     if (bytes->size() != item.entry.size) {
       return Error(ErrorCode::kCorrupt, folder.PathOf(item.entry.name) + ": " + key.ToString() +
                                             " has another size than its tree says");
     }
-    return WriteOne(worker, folder, item, *bytes);
+    return WriteOne(task, folder, item, *bytes);
   }
 
   // A frame that cannot be read takes several files with it: the error should name one of them.
@@ -307,13 +308,14 @@ class Writer {
     return error;
   }
 
-  Result<void> WriteOne(unsigned worker, Folder& folder, const WriteItem& item, ByteView content) {
+  Result<void> WriteOne(const WritingTask& task, Folder& folder, const WriteItem& item,
+                        ByteView content) {
     const TreeEntry& entry = item.entry;
-    Result<void> written =
-        item.replaces ? files_.Replace(folder.fd(), entry, item.attributes, content, item.seen)
-                      : CreateOrReplace(folder, item, content);
-    if (!written) return Settle(worker, folder, entry.name, std::move(written).error());
-    WriteReport& report = reports_[worker];
+    Result<void> written = item.replaces ? files_.Replace(task, folder.fd(), entry, item.attributes,
+                                                          content, item.seen)
+                                         : CreateOrReplace(task, folder, item, content);
+    if (!written) return Settle(task.worker, folder, entry.name, std::move(written).error());
+    WriteReport& report = reports_[task.worker];
     ++report.files;
     if (IsFile(entry.kind)) report.bytes += entry.size;
     if (options_.progress != nullptr) {
@@ -323,14 +325,15 @@ class Writer {
     return {};
   }
 
-  Result<void> CreateOrReplace(Folder& folder, const WriteItem& item, ByteView content) {
+  Result<void> CreateOrReplace(const WritingTask& task, Folder& folder, const WriteItem& item,
+                               ByteView content) {
     HELIOS_TRY_ASSIGN(const FileWriter::Outcome outcome,
-                      files_.Create(folder.fd(), item.entry, item.attributes, content));
+                      files_.Create(task, folder.fd(), item.entry, item.attributes, content));
     if (outcome == FileWriter::Outcome::kDone) return {};
     if (protects_existing_) {
       return Error(ErrorCode::kFailed, "appeared meanwhile, left alone");
     }
-    return files_.Replace(folder.fd(), item.entry, item.attributes, content, std::nullopt);
+    return files_.Replace(task, folder.fd(), item.entry, item.attributes, content, std::nullopt);
   }
 
   // --- Plans -----------------------------------------------------------------------------------
@@ -366,7 +369,7 @@ class Writer {
       items.push_back({file.entry, file.attributes, replaces, std::nullopt});
       if (replaces && file.seen != FileStatus()) items.back().seen = file.seen;
     }
-    if (!items.empty()) HELIOS_TRY(WriteItems(worker, *folder, items));
+    if (!items.empty()) HELIOS_TRY(WriteItems(tasks, worker, *folder, items));
     if (plan.attributes && !plan.removes) {
       folder->SetAtTheEnd(&files_, *plan.attributes);
     }
