@@ -267,6 +267,30 @@ TEST_F(LargeFileTest, AFileThatChangesWhileItIsCommitted) {
   EXPECT_TRUE(ReadFile(out + "/large") == content);
 }
 
+// So that the next restore knows that it holds nobody's work, and goes on.
+TEST_F(LargeFileTest, WhatAKilledRestoreLeavesIsTheBeginningOfTheFile) {
+  const std::string content = RandomBytes(48 * kMebi, 1);
+  Write("large", content);
+  const std::string id = Commit();
+  RunOptions options = Options();
+  options.env["BINARY"] = HELIOS_BINARY;
+  options.env["ID"] = id;
+  const std::string script =
+      "\"$BINARY\" restore -j 4 $ID >/dev/null & pid=$!; "
+      "while [ ! -s large ] && kill -0 $pid; do :; done; kill -9 $pid; wait $pid; true";
+  size_t cut_short = 0;
+  for (int i = 0; i < 10; ++i) {
+    Remove(Work("large"));
+    EXPECT_EQ(RunProgram("sh", {"-c", script}, options).exit_code, 0);
+    const std::string left = ReadFile(Work("large"));
+    EXPECT_TRUE(left == content.substr(0, left.size())) << left.size() << " bytes";
+    if (left.size() < content.size()) ++cut_short;
+    RunWell({"restore", id});
+    EXPECT_TRUE(ReadFile(Work("large")) == content);
+  }
+  EXPECT_GT(cut_short, 0u) << "nothing was killed in time";
+}
+
 class LargeFileOnFullDiskTest : public LargeFileTest {
  protected:
   RunResult RunWithin(const Strings& args, const std::string& below, uint64_t bytes) const {
