@@ -374,10 +374,12 @@ RunResult RunProgram(const std::string& program, const std::vector<std::string>&
   if (child < 0) Throw("fork");
   if (child == 0) RunChild(binary.get(), options, streams, argv.data(), envp.data());
   int status = 0;
-  while (::waitpid(child, &status, 0) < 0) {
-    if (errno != EINTR) Throw("waitpid");
+  rusage usage{};
+  while (::wait4(child, &status, 0, &usage) < 0) {
+    if (errno != EINTR) Throw("wait4");
   }
   RunResult result;
+  result.peak_bytes = static_cast<uint64_t>(usage.ru_maxrss) * 1024;
   result.by_signal = WIFSIGNALED(status);
   result.exit_code = result.by_signal ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
   (void)::lseek(out.get(), 0, SEEK_SET);

@@ -53,6 +53,9 @@ struct RunResult {
   bool by_signal = false;
   std::string out;
   std::string err;
+  // The most memory that it had resident at a time. Linux counts what this process had when it
+  // started it: a test that asks keeps little.
+  uint64_t peak_bytes = 0;
 
   // Standard output as what the contract promises: one object and a newline, nothing else.
   Json Object() const;

@@ -237,22 +237,5 @@ TEST_F(ReadTest, LargeFilesComeWhole) {
   }
 }
 
-TEST_F(ReadTest, MemoryIsFlatWhateverTheFile) {
-  constexpr size_t kFileBytes = size_t{128} << 20;
-  RunOptions options = Options();
-  options.env["BINARY"] = HELIOS_BINARY;
-  const auto run_limited = [&](const std::string& command) {
-    // 80 MB, of which L1 may take 32.
-    return RunProgram("sh", {"-c", "ulimit -v 80000 && \"$BINARY\" " + command}, options);
-  };
-  if (run_limited("version").exit_code != 0) {
-    GTEST_SKIP() << "this build takes more to begin with: a sanitizer";
-  }
-  Write("large", RandomBytes(kFileBytes, 1));
-  Commit();
-  const RunResult result = run_limited("read @:large | cmp - large");
-  EXPECT_EQ(result.exit_code, 0) << result;
-}
-
 }  // namespace
 }  // namespace helios

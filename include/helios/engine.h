@@ -133,12 +133,17 @@ struct ReadRequest {
   std::string id;
   TreePath path;
   Workspace workspace;  // what "@" refers to
+  // The part to read: `length` bytes from `offset` on, or all up to the end. Where the file ends
+  // before, there are fewer, or none: no error.
+  uint64_t offset = 0;
+  std::optional<uint64_t> length;
 };
 
 struct ReadReport {
   SnapshotId snapshot;
   RecordId record;
   std::string type;    // "file", "executable" or "symlink"
+  uint64_t size = 0;   // of the whole file, or the symlink's target
   uint64_t bytes = 0;  // handed to the sink
 };
 
@@ -282,11 +287,13 @@ class Engine {
   // eager restore ends what a lazy one began.
   Result<RestoreReport> Restore(const RestoreRequest& request);
 
-  // Gives a file's content, or a symlink's target, to `sink`, without any workspace being touched:
-  // from L1, else from L2 by way of L1. Memory does not grow with the file. Every piece is verified
-  // before the sink sees it, and a file above 2 MiB once more as a whole at the end: what the sink
-  // took counts only if the call succeeds. Errors: kNotFound (the id, or nothing at the path),
-  // kAmbiguous; kFailed for a folder; the sink's.
+  // Gives a file's content, or a symlink's target, or a part of it, to `sink`, on this thread and
+  // without any workspace being touched: from L1, else from L2 by way of L1. Memory does not grow
+  // with the file; of one above 2 MiB several threads get chunks, some 8 MB ahead of the sink, and
+  // for a part only those chunks that hold something of it. Every piece is verified before the sink
+  // sees it, down from the snapshot's id; a file above 2 MiB that is read to its end from its
+  // beginning once more as a whole: what the sink took counts only if the call succeeds. Errors:
+  // kNotFound (the id, or nothing at the path), kAmbiguous; kFailed for a folder; the sink's.
   Result<ReadReport> Read(const ReadRequest& request, const ContentSink& sink);
 
   // What differs between two snapshots.

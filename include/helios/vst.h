@@ -75,6 +75,9 @@ class Vst {
 
   // A file's content. Shared with the tree and L1: it stays valid whatever happens to them.
   Result<std::shared_ptr<const Bytes>> Read(const TreePath& path) const;
+  // A copy of `length` bytes of a file from `offset` on; fewer, or none, where it ends before. Of a
+  // large file that lies in the store, only the chunks that hold something of it are loaded.
+  Result<Bytes> ReadRange(const TreePath& path, uint64_t offset, uint64_t length) const;
   // nullopt if there is nothing at `path`.
   Result<std::optional<VstEntry>> Stat(const TreePath& path) const;
   Result<bool> Contains(const TreePath& path) const;

@@ -9,35 +9,45 @@
 namespace helios {
 
 Result<void> TaskStack::Run(unsigned threads, const std::function<void(TaskStack&)>& seed) {
-  TaskStack stack;
+  TaskStack stack(threads);
   seed(stack);
+  return stack.RunAll(nullptr);
+}
+
+Result<void> TaskStack::RunWith(unsigned threads,
+                                const std::function<Result<void>(TaskStack&)>& main) {
+  TaskStack stack(threads);
+  return stack.RunAll([&](unsigned) { return main(stack); });
+}
+
+Result<void> TaskStack::RunAll(const Task& main) {
+  if (main) {
+    MutexLock lock(mutex_);
+    running_ = 1;  // the others wait for what it may push
+  }
   std::vector<std::thread> others;
   try {
-    for (unsigned worker = 1; worker < threads; ++worker) {
-      others.emplace_back([&stack, worker] { stack.Work(worker); });
+    for (unsigned worker = 1; worker < threads_; ++worker) {
+      others.emplace_back([this, worker] { Work(worker); });
     }
   } catch (const std::exception&) {
     // The system gives no more of them: those that there are do the work, if need be the caller's
     // alone.
   }
-  stack.Work(0);
+  if (main) RunCounted(main, 0);
+  Work(0);
   for (std::thread& thread : others) thread.join();
-  MutexLock lock(stack.mutex_);
-  return std::move(stack.outcome_);
+  MutexLock lock(mutex_);
+  return std::move(outcome_);
 }
 
-namespace {
-
-// What a task throws (for want of memory, say) would end the process if it left its thread.
-Result<void> RunTask(const TaskStack::Task& task, unsigned worker) {
+Result<void> TaskStack::RunTask(const Task& task, unsigned worker) {
   try {
     return task(worker);
   } catch (const std::exception& exception) {
     return Error(ErrorCode::kFailed, exception.what());
   }
 }
-
-}  // namespace
 
 void TaskStack::Push(Task task) {
   MutexLock lock(mutex_);
@@ -46,37 +56,43 @@ void TaskStack::Push(Task task) {
   if (waiting_ > 0) changed_.NotifyOne();
 }
 
+bool TaskStack::HasFailed() {
+  MutexLock lock(mutex_);
+  return failed_;
+}
+
 void TaskStack::Work(unsigned worker) {
-  mutex_.lock();
   while (true) {
-    while (tasks_.empty() && running_ > 0) {
-      ++waiting_;
-      changed_.Wait(mutex_);
-      --waiting_;
+    Task task;
+    {
+      MutexLock lock(mutex_);
+      while (tasks_.empty() && running_ > 0) {
+        ++waiting_;
+        changed_.Wait(mutex_);
+        --waiting_;
+      }
+      if (tasks_.empty()) return;
+      task = std::move(tasks_.back());
+      tasks_.pop_back();
+      ++running_;
     }
-    if (tasks_.empty()) break;
-    Task task = std::move(tasks_.back());
-    tasks_.pop_back();
-    ++running_;
-    mutex_.unlock();
-    Result<void> result = RunTask(task, worker);
-    task = nullptr;  // what it captured goes before the lock is taken again
-    mutex_.lock();
-    --running_;
-    if (!result && !failed_) {
-      failed_ = true;
-      outcome_ = std::move(result);
-    }
-    std::vector<Task> dropped;
-    if (failed_) dropped.swap(tasks_);
-    if (tasks_.empty() && running_ == 0) changed_.NotifyAll();
-    if (dropped.empty()) continue;
-    // What they captured may take long to go, or come back to this stack.
-    mutex_.unlock();
-    dropped.clear();
-    mutex_.lock();
+    RunCounted(std::move(task), worker);
   }
-  mutex_.unlock();
+}
+
+void TaskStack::RunCounted(Task task, unsigned worker) {
+  Result<void> result = RunTask(task, worker);
+  task = nullptr;  // what it captured goes before the lock is taken
+  // What dropped tasks captured may take long to go, or come back to this stack.
+  std::vector<Task> dropped;
+  MutexLock lock(mutex_);
+  --running_;
+  if (!result && !failed_) {
+    failed_ = true;
+    outcome_ = std::move(result);
+  }
+  if (failed_) dropped.swap(tasks_);
+  if (tasks_.empty() && running_ == 0) changed_.NotifyAll();
 }
 
 unsigned ResolveThreadCount(unsigned requested) {

@@ -22,11 +22,32 @@ class TaskStack {
   // that throws has failed.
   static Result<void> Run(unsigned threads, const std::function<void(TaskStack&)>& seed);
 
+  // The same, but the other threads begin at once, and `main` runs on the caller's thread as worker
+  // 0: for work that must stay there, such as handing out what others prepare.
+  static Result<void> RunWith(unsigned threads,
+                              const std::function<Result<void>(TaskStack&)>& main);
+
   void Push(Task task) HELIOS_EXCLUDES(mutex_);
 
- private:
-  void Work(unsigned worker) HELIOS_EXCLUDES(mutex_);
+  // What the stack runs on, the caller's thread counted.
+  unsigned threads() const { return threads_; }
+  // True once a task has failed: whatever else is done is in vain.
+  bool HasFailed() HELIOS_EXCLUDES(mutex_);
 
+  // A task that throws (for want of memory, say) has failed; it would end the process if it left
+  // its thread.
+  static Result<void> RunTask(const Task& task, unsigned worker);
+
+ private:
+  explicit TaskStack(unsigned threads) : threads_(threads) {}
+
+  // Runs `main` on this thread, if there is one, and every task; returns when all are done.
+  Result<void> RunAll(const Task& main) HELIOS_EXCLUDES(mutex_);
+  void Work(unsigned worker) HELIOS_EXCLUDES(mutex_);
+  // Runs a task that is counted as running already.
+  void RunCounted(Task task, unsigned worker) HELIOS_EXCLUDES(mutex_);
+
+  const unsigned threads_;
   Mutex mutex_;
   CondVar changed_;
   std::vector<Task> tasks_ HELIOS_GUARDED_BY(mutex_);

@@ -7,6 +7,7 @@
 #include <memory>
 #include <new>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace helios {
@@ -201,6 +202,38 @@ TEST(TaskStackTest, TaskThatThrowsHasFailed) {
     });
     ASSERT_FALSE(result);
     EXPECT_EQ(result.error().message(), std::bad_alloc().what());
+  }
+}
+
+TEST(TaskStackTest, MainRunsOnTheCallersThreadWhileOthersWork) {
+  const std::thread::id caller = std::this_thread::get_id();
+  for (const unsigned threads : {1u, 2u, 8u}) {
+    std::atomic<int> runs{0};
+    bool is_callers = false;
+    const Result<void> result = TaskStack::RunWith(threads, [&](TaskStack& tasks) -> Result<void> {
+      is_callers = std::this_thread::get_id() == caller;
+      for (int i = 0; i < 100; ++i) {
+        tasks.Push([&runs](unsigned) -> Result<void> {
+          ++runs;
+          return {};
+        });
+      }
+      // With others to do it, it gets done before this returns.
+      while (threads > 1 && runs < 100) std::this_thread::yield();
+      return {};
+    });
+    EXPECT_TRUE(result);
+    EXPECT_TRUE(is_callers);
+    EXPECT_EQ(runs, 100);
+  }
+}
+
+TEST(TaskStackTest, TheErrorOfMainIsReturned) {
+  for (const unsigned threads : {1u, 4u}) {
+    const Result<void> result = TaskStack::RunWith(
+        threads, [](TaskStack&) -> Result<void> { return Error(ErrorCode::kNoSpace, "full"); });
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().message(), "full");
   }
 }
 

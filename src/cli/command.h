@@ -2,6 +2,7 @@
 #ifndef HELIOS_CLI_COMMAND_H_
 #define HELIOS_CLI_COMMAND_H_
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -68,6 +69,9 @@ void AddSelectionOptions(CLI::App* command, Selection* selection);
 // An option whose value, if it is given, is not empty.
 void AddValueOption(CLI::App* command, const std::string& name, const std::string& type,
                     std::optional<std::string>* value, const std::string& description);
+// An option whose value is a number of bytes: "4096", "64K", "5GiB".
+void AddSizeOption(CLI::App* command, const std::string& name, std::optional<uint64_t>* value,
+                   const std::string& description);
 // An option that may be repeated.
 void AddListOption(CLI::App* command, const std::string& name, const std::string& type,
                    std::vector<std::string>* values, const std::string& description);

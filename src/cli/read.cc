@@ -29,23 +29,30 @@ Result<ReadRequest> ParseArgument(const Session& session, const std::string& arg
   return request;
 }
 
-Result<std::vector<ReadRequest>> ParseArguments(const Session& session,
-                                                const std::vector<std::string>& arguments) {
-  if (arguments.empty()) {
+struct Options {
+  std::vector<std::string> positional;
+  std::optional<uint64_t> offset;
+  std::optional<uint64_t> length;
+};
+
+Result<std::vector<ReadRequest>> ParseArguments(const Session& session, const Options& options) {
+  if (options.positional.empty()) {
     return Error(ErrorCode::kInvalidArgument, "missing what to read: write ID:PATH");
   }
   std::vector<ReadRequest> requests;
-  for (const std::string& argument : arguments) {
+  for (const std::string& argument : options.positional) {
     HELIOS_TRY_ASSIGN(ReadRequest request, ParseArgument(session, argument));
+    request.offset = options.offset.value_or(0);
+    request.length = options.length;
     requests.push_back(std::move(request));
   }
   return requests;
 }
 
-int Run(Session& session, const std::vector<std::string>& arguments) {
+int Run(Session& session, const Options& options) {
   const Output& output = session.output;
   // All of them before anything is printed.
-  const Result<std::vector<ReadRequest>> requests = ParseArguments(session, arguments);
+  const Result<std::vector<ReadRequest>> requests = ParseArguments(session, options);
   if (!requests) return output.Fail(requests.error());
   session.output.quiet = true;  // a line of progress would stand amid the contents on a terminal
   Result<std::unique_ptr<Engine>> engine = session.OpenEngine("");
@@ -64,23 +71,29 @@ void AddReadCommand(CLI::App* app, Session* session) {
   CLI::App* command =
       app->add_subcommand("read", "Write the contents of files of a snapshot to standard output");
   command->alias("cat");
-  auto arguments = std::make_shared<std::vector<std::string>>();
+  auto options = std::make_shared<Options>();
   AddCommonOptions(command, session);
-  AddPositionals(command, "ID:PATH", arguments.get(),
+  AddSizeOption(command, "--offset", &options->offset,
+                "Begin so many bytes into the file; K, M, G … count in 1024s");
+  AddSizeOption(command, "--length", &options->length,
+                "Give so many bytes, fewer where the file ends (default: up to its end)");
+  AddPositionals(command, "ID:PATH", &options->positional,
                  "A snapshot and a path in it, from the folder that was committed");
   command->footer(
       "Examples:\n"
       "  helios read @:src/main.cc             as this folder was last committed or restored\n"
       "  helios read @~1:a.txt v1:a.txt        one behind the other\n"
       "  helios cat 3f2a:logo.png > logo.png   the bytes as they are\n"
+      "  helios read @:model.bin --offset 5G --length 64K\n"
       "Of a symlink, its target. Every byte is verified; of a file above 2 MiB the last check "
       "comes\n"
-      "at its end, so what was written counts only if the exit code is 0. Touches no folder.\n"
+      "at its end, so what was written counts only if the exit code is 0. Of a part, only what "
+      "holds\n"
+      "it is read from the store. Touches no folder.\n"
       "Exit codes: 0 done; 1 unknown snapshot or path, or a folder; 12 damage found; 13 an object "
       "is\n"
       "missing; 14 standard output is full.");
-  command->callback(
-      [session, arguments] { session->run = [=] { return Run(*session, *arguments); }; });
+  command->callback([session, options] { session->run = [=] { return Run(*session, *options); }; });
 }
 
 }  // namespace helios::cli

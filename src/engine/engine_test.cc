@@ -399,6 +399,77 @@ TEST_F(EngineReadTest, TheSecondReadHitsL1) {
   EXPECT_GE(first[Counter::kLazyRestorePromotions], 4u);
 }
 
+TEST_F(EngineReadTest, APartOfALargeFileReadsOnlyTheChunksThatHoldIt) {
+  std::mt19937_64 random(11);
+  std::string content;
+  while (content.size() < (24u << 20)) {
+    const uint64_t word = random();
+    content.append(reinterpret_cast<const char*>(&word), sizeof(word));
+  }
+  std::ofstream(Work() + "/large", std::ios::binary) << content;
+  Commit(*Open());
+  constexpr uint64_t kOffset = uint64_t{15} << 20;
+  const auto gets = [](Engine& engine) {
+    return engine.Statistics().value().all[Counter::kL2Gets];
+  };
+
+  const std::unique_ptr<Engine> reader = Open();
+  ReadRequest request;
+  request.id = "@";
+  request.path = TreePath::Parse("large").value();
+  request.workspace.path = Work();
+  request.offset = kOffset;
+  request.length = 1;
+  std::string part;
+  const ContentSink sink = [&part](std::string_view piece) -> Result<void> {
+    part.append(piece);
+    return {};
+  };
+  uint64_t before = gets(*reader);
+  const Result<ReadReport> report = reader->Read(request, sink);
+  ASSERT_TRUE(report) << report.error().message();
+  EXPECT_EQ(part, content.substr(kOffset, 1));
+  EXPECT_EQ(report->bytes, 1u);
+  EXPECT_EQ(report->size, content.size());
+  // Record, tree, manifest, chunk.
+  EXPECT_EQ(gets(*reader), before + 4);
+
+  request.offset = content.size() - 3;
+  request.length.reset();
+  part.clear();
+  ASSERT_TRUE(reader->Read(request, sink));
+  EXPECT_EQ(part, content.substr(content.size() - 3));
+  EXPECT_EQ(gets(*reader), before + 5);
+
+  const std::unique_ptr<Engine> engine = Open();
+  const Result<Vst> vst = engine->OpenVst("@", request.workspace);
+  ASSERT_TRUE(vst);
+  before = gets(*engine);
+  for (const auto& [offset, length] : std::vector<std::pair<uint64_t, uint64_t>>{
+           {kOffset, 1}, {kOffset + 1, 5}, {content.size(), 5}, {content.size() + 1, UINT64_MAX}}) {
+    const Result<Bytes> range = vst->ReadRange(request.path, offset, length);
+    ASSERT_TRUE(range) << range.error().message();
+    EXPECT_EQ(*range, offset < content.size() ? content.substr(offset, length) : "");
+  }
+  EXPECT_EQ(gets(*engine), before + 2) << "the manifest and one chunk";
+}
+
+TEST_F(EngineReadTest, AWorkingSetGivesPartsOfWhatItHoldsInMemoryToo) {
+  const std::unique_ptr<Engine> engine = Open();
+  Result<Vst> vst = engine->NewVst();
+  ASSERT_TRUE(vst);
+  const TreePath file = TreePath::Parse("dir/file").value();
+  ASSERT_TRUE(vst->Write(file, "0123456789"));
+  EXPECT_EQ(vst->ReadRange(file, 2, 3).value(), "234");
+  EXPECT_EQ(vst->ReadRange(file, 0, UINT64_MAX).value(), "0123456789");
+  EXPECT_EQ(vst->ReadRange(file, 10, 1).value(), "");
+  EXPECT_EQ(vst->ReadRange(file, UINT64_MAX, UINT64_MAX).value(), "");
+  EXPECT_EQ(vst->ReadRange(TreePath::Parse("dir").value(), 0, 1).error().code(),
+            vst->Read(TreePath::Parse("dir").value()).error().code());
+  EXPECT_EQ(vst->ReadRange(TreePath::Parse("no").value(), 0, 1).error().code(),
+            ErrorCode::kNotFound);
+}
+
 // ---- The mode of a restore ----
 
 TEST_F(EngineTest, RestoreModeIsTheRequestsElseTheEnginesElseEager) {

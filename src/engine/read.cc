@@ -17,7 +17,7 @@ Result<TreeEntry> Find(const TreeReader& reader, const SnapshotId& snapshot, con
   return *std::move(entry);
 }
 
-Result<void> ReadEntry(const TreeReader& reader, const ReadRequest& request,
+Result<void> ReadEntry(const TreeReader& reader, unsigned threads, const ReadRequest& request,
                        const ContentSink& sink, ReadReport* report) {
   HELIOS_TRY_ASSIGN(const TreeEntry entry, Find(reader, report->snapshot, request.path));
   report->type = EntryKindName(entry.kind);
@@ -25,8 +25,13 @@ Result<void> ReadEntry(const TreeReader& reader, const ReadRequest& request,
     report->bytes += piece.size();
     return sink(piece);
   };
-  if (entry.kind == EntryKind::kSymlink) return pass_on(entry.target);
-  return reader.ReadContent(entry, pass_on);
+  const ByteRange range = ByteRange::From(request.offset, request.length.value_or(UINT64_MAX));
+  if (entry.kind == EntryKind::kSymlink) {
+    report->size = entry.target.size();
+    return pass_on(PartOf(entry.target, 0, range));
+  }
+  report->size = entry.size;
+  return reader.ReadContent(entry, pass_on, range, threads);
 }
 
 }  // namespace
@@ -41,7 +46,7 @@ Result<ReadReport> Engine::Read(const ReadRequest& request, const ContentSink& s
     HELIOS_TRY_ASSIGN(ObjectStore * store, state.Store());
     report.snapshot = source.record.snapshot;
     report.record = source.id;
-    Result<void> read = ReadEntry(TreeReader(store), request, sink, &report);
+    Result<void> read = ReadEntry(TreeReader(store), state.threads, request, sink, &report);
     if (!read) return std::move(read).error().WithContext(Where(request.path, report.snapshot));
   }
   state.FlushMetrics();

@@ -1,7 +1,6 @@
 #include "vst/page_source.h"
 
 #include "object/paging.h"
-#include "vst/tree_reader.h"
 
 namespace helios {
 namespace {
@@ -63,7 +62,10 @@ Result<Page*> PageSource::Child(const Page& parent, size_t index) const {
 
 Result<std::shared_ptr<const Bytes>> PageSource::Content(uint64_t size, const BlobId& id,
                                                          const ManifestId& manifest) const {
-  if (size > kWholeBlobBytesMax) return LargeContent(size, id, manifest);
+  if (size > kWholeBlobBytesMax) {
+    HELIOS_TRY_ASSIGN(Bytes whole, Part(size, id, manifest, {}));
+    return std::make_shared<const Bytes>(std::move(whole));
+  }
   HELIOS_TRY_ASSIGN(std::shared_ptr<const Bytes> bytes, Load(id));
   if (bytes->size() != size) {
     return Error(ErrorCode::kCorrupt,
@@ -72,20 +74,20 @@ Result<std::shared_ptr<const Bytes>> PageSource::Content(uint64_t size, const Bl
   return bytes;
 }
 
-Result<std::shared_ptr<const Bytes>> PageSource::LargeContent(uint64_t size, const BlobId& id,
-                                                              const ManifestId& manifest) const {
-  if (store_ == nullptr) return MissingObject(manifest);
+Result<Bytes> PageSource::Part(uint64_t size, const BlobId& id, const ManifestId& manifest,
+                               const ByteRange& range) const {
   TreeEntry file;
   file.size = size;
   file.id = id.digest;
   file.manifest = manifest;
-  auto whole = std::make_shared<Bytes>();
-  const auto append = [&](ByteView piece) -> Result<void> {
-    whole->append(piece);
+  if (store_ == nullptr) return MissingObject(file.HasManifest() ? ObjectKey(manifest) : id);
+  Bytes part;
+  const auto append = [&part](ByteView piece) -> Result<void> {
+    part.append(piece);
     return {};
   };
-  HELIOS_TRY(TreeReader(store_).ReadContent(file, append));
-  return std::shared_ptr<const Bytes>(std::move(whole));
+  HELIOS_TRY(TreeReader(store_).ReadContent(file, append, range));
+  return part;
 }
 
 }  // namespace helios

@@ -4,6 +4,7 @@
 
 #include "helios/object_store.h"
 #include "vst/page.h"
+#include "vst/tree_reader.h"
 
 namespace helios {
 
@@ -22,12 +23,13 @@ class PageSource {
   // A whole file's content, chunks joined.
   Result<std::shared_ptr<const Bytes>> Content(uint64_t size, const BlobId& id,
                                                const ManifestId& manifest) const;
+  // What of a file's content lies in `range`; of a large one, only its chunks there are loaded.
+  Result<Bytes> Part(uint64_t size, const BlobId& id, const ManifestId& manifest,
+                     const ByteRange& range) const;
 
  private:
   Result<std::shared_ptr<const Bytes>> Load(const ObjectKey& key) const;
   Result<Ref<Page>> LoadPage(const TreeId& id) const;
-  Result<std::shared_ptr<const Bytes>> LargeContent(uint64_t size, const BlobId& id,
-                                                    const ManifestId& manifest) const;
 
   ObjectStore* store_;  // may be null
 };

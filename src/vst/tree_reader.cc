@@ -5,7 +5,10 @@
 #include <optional>
 #include <unordered_set>
 
+#include "base/ordered_tasks.h"
+#include "object/chunker.h"
 #include "object/paging.h"
+#include "object/span_hash.h"
 
 namespace helios {
 namespace {
@@ -84,7 +87,78 @@ void DropCommon(std::vector<TreePageRef>* a, std::vector<TreePageRef>* b) {
   std::erase_if(*b, is_common);
 }
 
+// Chunks of one large file on their way from the store to a sink, got by all threads of a stack
+// that have time.
+class ChunkReads {
+ public:
+  // Called on any thread.
+  using Load = std::function<Result<std::shared_ptr<const Bytes>>(const BlobId& id)>;
+
+  // If `range` is all of the file, every chunk is to come, and together they must make it up.
+  ChunkReads(TaskStack& stack, unsigned worker, const TreeEntry& file, const ByteRange& range,
+             const TreeReader::ContentSink& sink)
+      : file_(file),
+        range_(range),
+        is_whole_(range.IsAllOf(file.size)),
+        sink_(sink),
+        steps_(stack, worker, kReadersMax) {}
+
+  // The next chunk, in order.
+  Result<void> Add(const FileChunk& chunk, const Load& load) {
+    while (!steps_.empty() && ahead_bytes_ + chunk.length > kChunksAheadBytes) {
+      HELIOS_TRY(steps_.TakeOldest());
+    }
+    ahead_bytes_ += chunk.length;
+    const auto read = std::make_shared<Read>();
+    steps_.Add(
+        [this, chunk, load, read](unsigned) -> Result<void> {
+          HELIOS_TRY_ASSIGN(read->bytes, load(chunk.id));
+          HELIOS_TRY(CheckLength(chunk, *read->bytes));
+          if (is_whole_) read->span = HashSpan(chunk.offset, *read->bytes);
+          return {};
+        },
+        [this, chunk, read]() -> Result<void> {
+          ahead_bytes_ -= chunk.length;
+          if (is_whole_) joiner_.Add(read->span);
+          return sink_(PartOf(*read->bytes, chunk.offset, range_));
+        });
+    return {};
+  }
+
+  Result<void> Finish() {
+    HELIOS_TRY(steps_.TakeAll());
+    if (!is_whole_ || joiner_.Finish() == file_.id) return {};
+    return Contradiction(file_.manifest, "its chunks do not make up blob " + FormatId(file_.id));
+  }
+
+ private:
+  struct Read {
+    std::shared_ptr<const Bytes> bytes;
+    SpanHash span;
+  };
+
+  Result<void> CheckLength(const FileChunk& chunk, ByteView bytes) const {
+    if (bytes.size() == chunk.length) return {};
+    return Contradiction(
+        chunk.id, "its length is not what " + ObjectKey(file_.manifest).ToString() + " says");
+  }
+
+  const TreeEntry& file_;
+  const ByteRange range_;
+  const bool is_whole_;
+  const TreeReader::ContentSink& sink_;
+  SpanJoiner joiner_;
+  uint64_t ahead_bytes_ = 0;
+  OrderedTasks steps_;
+};
+
 }  // namespace
+
+ByteView PartOf(ByteView piece, uint64_t offset, const ByteRange& range) {
+  const uint64_t begin = std::clamp(range.begin, offset, offset + piece.size()) - offset;
+  const uint64_t end = std::clamp(range.end, offset + begin, offset + piece.size()) - offset;
+  return piece.substr(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
+}
 
 Error MissingObject(const ObjectKey& key) {
   return Error(ErrorCode::kMissingObject, "object is missing from the store: " + key.ToString());
@@ -94,24 +168,20 @@ Error Contradiction(const ObjectKey& key, std::string_view what) {
   return Error(ErrorCode::kCorrupt, key.ToString() + " is damaged: " + std::string(what));
 }
 
-Result<void> ContentVerifier::Add(const BlobId& id, uint64_t length, ByteView chunk) {
-  if (chunk.size() != length) {
-    return Contradiction(id, "its length is not what " + ObjectKey(manifest_).ToString() + " says");
-  }
-  whole_.Update(chunk);
-  size_ += length;
-  return {};
-}
-
-Result<void> ContentVerifier::Finish(uint64_t size, const Digest& id) const {
-  if (size_ == size && whole_.Finish() == id) return {};
-  return Contradiction(manifest_, "its chunks do not make up blob " + FormatId(id));
-}
-
 Result<std::shared_ptr<const Bytes>> TreeReader::Load(const ObjectKey& key) const {
   HELIOS_TRY_ASSIGN(std::shared_ptr<const Bytes> bytes, store_->GetShared(key));
   if (bytes == nullptr) return MissingObject(key);
   return bytes;
+}
+
+Result<std::shared_ptr<const Bytes>> TreeReader::LoadPast(const ObjectKey& key) const {
+  std::shared_ptr<const Bytes> copy;
+  HELIOS_TRY(store_->GetMany({&key, 1}, [&](size_t, std::optional<ByteView> bytes) -> Result<void> {
+    if (!bytes) return MissingObject(key);
+    copy = std::make_shared<const Bytes>(*bytes);
+    return {};
+  }));
+  return copy;
 }
 
 Result<TreePage> TreeReader::LoadTreePage(const TreeId& id) const {
@@ -250,28 +320,34 @@ Result<std::optional<TreeEntry>> TreeReader::Lookup(const TreeId& tree,
   }
 }
 
-Result<void> TreeReader::ReadContent(const TreeEntry& file, const ContentSink& sink) const {
-  if (file.HasManifest()) return ReadChunks(file, sink);
+Result<void> TreeReader::ReadContent(const TreeEntry& file, const ContentSink& sink,
+                                     const ByteRange& range, unsigned threads) const {
+  if (file.HasManifest()) {
+    const uint64_t end = std::clamp(range.end, range.begin, std::max(range.begin, file.size));
+    const uint64_t worth_sharing = (end - range.begin) / kFastCdc2020.max_bytes;
+    const auto team = static_cast<unsigned>(
+        std::clamp<uint64_t>(worth_sharing, 1, std::min(threads, kReadersMax)));
+    return TaskStack::RunWith(team, [&](TaskStack& stack) -> Result<void> {
+      ChunkReads reads(stack, 0, file, range, sink);
+      const auto load = [this](const BlobId& id) { return Load(id); };
+      HELIOS_TRY(ForEachChunk(file, range, [&](const FileChunk& c) { return reads.Add(c, load); }));
+      return reads.Finish();
+    });
+  }
   const BlobId id{file.id};
   HELIOS_TRY_ASSIGN(const std::shared_ptr<const Bytes> content, Load(id));
   if (content->size() != file.size) {
     return Contradiction(id, "it has another size than its tree says");
   }
-  return sink(*content);
+  return sink(PartOf(*content, 0, range));
 }
 
-Result<void> TreeReader::ReadChunks(const TreeEntry& file, const ContentSink& sink) const {
-  ContentVerifier verifier(file.manifest);
-  uint64_t rest = file.size;
-  const auto read_chunk = [&](const BlobId& id, uint64_t length) -> Result<void> {
-    if (length > rest) return Contradiction(file.manifest, "it is longer than its tree says");
-    rest -= length;
-    HELIOS_TRY_ASSIGN(const std::shared_ptr<const Bytes> chunk, Load(id));
-    HELIOS_TRY(verifier.Add(id, length, *chunk));
-    return sink(*chunk);
-  };
-  HELIOS_TRY(ForEachChunk(file.manifest, read_chunk));
-  return verifier.Finish(file.size, file.id);
+Result<void> TreeReader::ReadLarge(TaskStack& stack, unsigned worker, const TreeEntry& file,
+                                   const ContentSink& sink) const {
+  ChunkReads reads(stack, worker, file, {}, sink);
+  const auto load = [this](const BlobId& id) { return LoadPast(id); };
+  HELIOS_TRY(ForEachChunk(file, {}, [&](const FileChunk& c) { return reads.Add(c, load); }));
+  return reads.Finish();
 }
 
 Result<bool> TreeReader::HoldsContent(const TreeEntry& entry) const {
@@ -288,8 +364,8 @@ Result<bool> TreeReader::HoldsContent(const TreeEntry& entry) const {
       HELIOS_TRY_ASSIGN(DirectoryContents below, ReadDirectory({at.id}, nullptr));
       std::move(below.entries.begin(), below.entries.end(), std::back_inserter(stack));
     } else if (at.HasManifest()) {
-      HELIOS_TRY(ForEachChunk(at.manifest, [&](const BlobId& id, uint64_t) -> Result<void> {
-        HELIOS_TRY_ASSIGN(const bool held, has(id));
+      HELIOS_TRY(ForEachChunk(at, {}, [&](const FileChunk& chunk) -> Result<void> {
+        HELIOS_TRY_ASSIGN(const bool held, has(chunk.id));
         holds = holds && held;
         return {};
       }));
@@ -304,25 +380,24 @@ Result<bool> TreeReader::BeginsWith(const TreeEntry& file, uint64_t size,
                                     const BlobId& beginning) const {
   if (!IsFile(file.kind) || file.size < size) return false;
   Hasher hasher;
-  uint64_t rest = size;
-  HELIOS_TRY(ReadContent(file, [&](ByteView piece) -> Result<void> {
-    const ByteView part =
-        piece.substr(0, static_cast<size_t>(std::min<uint64_t>(rest, piece.size())));
-    hasher.Update(part);
-    rest -= part.size();
+  const auto add = [&](ByteView piece) -> Result<void> {
+    hasher.Update(piece);
     return {};
-  }));
+  };
+  HELIOS_TRY(ReadContent(file, add, {0, size}));
   return hasher.Finish() == beginning.digest;
 }
 
-Result<void> TreeReader::ForEachChunk(const ManifestId& manifest, const ChunkSink& sink) const {
+Result<void> TreeReader::ForEachChunk(const TreeEntry& file, const ByteRange& range,
+                                      const ChunkSink& sink) const {
   struct Pending {
     ManifestId id;
     std::optional<uint8_t> level;  // absent for the topmost list
+    uint64_t offset = 0;
     uint64_t length = 0;
     bool is_last = true;  // of its level
   };
-  std::vector<Pending> stack{{manifest, std::nullopt, 0, true}};
+  std::vector<Pending> stack{{file.manifest, std::nullopt, 0, file.size, true}};
   while (!stack.empty()) {
     const Pending pending = stack.back();
     stack.pop_back();
@@ -331,23 +406,30 @@ Result<void> TreeReader::ForEachChunk(const ManifestId& manifest, const ChunkSin
     if (!decoded) {
       return std::move(decoded).error().WithContext(ObjectKey(pending.id).ToString());
     }
-    if (pending.level &&
-        (decoded->level != *pending.level || decoded->Length() != pending.length)) {
+    if (decoded->Length() != pending.length ||
+        decoded->level != pending.level.value_or(decoded->level)) {
       return Contradiction(pending.id, "it does not fit what refers to it");
     }
     const bool has_form = pending.is_last
                               ? pending.level || decoded->level == 0 || decoded->items.size() > 1
                               : decoded->items.size() == kManifestItemsMax;
     if (!has_form) return Contradiction(pending.id, "it has an impossible number of items");
-    if (decoded->level == 0) {
-      for (const ManifestItem& item : decoded->items) HELIOS_TRY(sink({item.id}, item.length));
-      continue;
+    std::vector<Pending> below;
+    uint64_t offset = pending.offset;
+    for (size_t i = 0; i < decoded->items.size(); ++i) {
+      const ManifestItem& item = decoded->items[i];
+      const bool is_wanted = offset < range.end && offset + item.length > range.begin;
+      if (is_wanted && decoded->level == 0) HELIOS_TRY(sink({{item.id}, offset, item.length}));
+      if (is_wanted && decoded->level > 0) {
+        below.push_back({{item.id},
+                         static_cast<uint8_t>(decoded->level - 1),
+                         offset,
+                         item.length,
+                         pending.is_last && i + 1 == decoded->items.size()});
+      }
+      offset += item.length;
     }
-    const auto below = static_cast<uint8_t>(decoded->level - 1);
-    for (size_t i = decoded->items.size(); i-- > 0;) {
-      const bool is_last = pending.is_last && i + 1 == decoded->items.size();
-      stack.push_back({{decoded->items[i].id}, below, decoded->items[i].length, is_last});
-    }
+    stack.insert(stack.end(), below.rbegin(), below.rend());
   }
   return {};
 }

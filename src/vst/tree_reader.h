@@ -8,9 +8,9 @@
 #include <span>
 #include <vector>
 
+#include "base/thread_pool.h"
 #include "helios/object_store.h"
 #include "object/attributes.h"
-#include "object/hash.h"
 #include "object/manifest.h"
 #include "object/tree.h"
 
@@ -22,6 +22,32 @@ struct DirectoryContents {
   std::vector<AttributesEntry> attributes;
   FileAttributes own;
 };
+
+// Bytes `begin` to `end` of a file, `end` not among them; beyond its end there are none.
+struct ByteRange {
+  uint64_t begin = 0;
+  uint64_t end = UINT64_MAX;
+
+  static ByteRange From(uint64_t offset, uint64_t length) {
+    return {offset, length < UINT64_MAX - offset ? offset + length : UINT64_MAX};
+  }
+  bool IsAllOf(uint64_t size) const { return begin == 0 && end >= size; }
+};
+
+// What of a piece that begins at `offset` of a file lies in `range`.
+ByteView PartOf(ByteView piece, uint64_t offset, const ByteRange& range);
+
+// One chunk of a large file.
+struct FileChunk {
+  BlobId id;
+  uint64_t offset = 0;
+  uint64_t length = 0;
+};
+
+// How much of a large file is got before its turn comes, and how many threads get it. More of both
+// would take memory and bring nothing: what is got is taken by one thread, in order.
+inline constexpr uint64_t kChunksAheadBytes = uint64_t{8} << 20;
+inline constexpr unsigned kReadersMax = 6;
 
 // Thread-safe. Everything is checked as it is read: an object that is missing is kMissingObject,
 // one that decodes to nonsense or contradicts what refers to it is kCorrupt; both name the object.
@@ -53,22 +79,33 @@ class TreeReader {
   // Whether the first `size` bytes of a file are those that have the id `beginning`.
   Result<bool> BeginsWith(const TreeEntry& file, uint64_t size, const BlobId& beginning) const;
 
-  // Visits the chunks of a large file in order.
-  using ChunkSink = std::function<Result<void>(const BlobId& id, uint64_t length)>;
-  Result<void> ForEachChunk(const ManifestId& manifest, const ChunkSink& sink) const;
+  // Visits the chunks of a large file that hold something of `range`, in order. Loads no manifests
+  // but those that lead there.
+  using ChunkSink = std::function<Result<void>(const FileChunk& chunk)>;
+  Result<void> ForEachChunk(const TreeEntry& file, const ByteRange& range,
+                            const ChunkSink& sink) const;
 
-  // Gives a file's content to the sink piece by piece, in order: never more than one chunk is in
-  // memory. Each piece is verified before the sink sees it, and the whole at the end: what the sink
-  // was given counts only if this returns no error.
+  // Gives a file's content, or as much of it as lies in `range`, to the sink piece by piece, in
+  // order, on the caller's thread. Each piece is verified before the sink sees it, down from the
+  // tree's own id; where `range` is all of the file, the whole at the end as well: what the sink
+  // was given counts only if this returns no error. Of a large file, up to `threads` threads get
+  // the chunks (kReadersMax at most), kChunksAheadBytes before the sink takes them.
   using ContentSink = std::function<Result<void>(ByteView piece)>;
-  Result<void> ReadContent(const TreeEntry& file, const ContentSink& sink) const;
+  Result<void> ReadContent(const TreeEntry& file, const ContentSink& sink,
+                           const ByteRange& range = {}, unsigned threads = 1) const;
+
+  // The same of all of a large file, for those who write whole trees out: in a task that `worker`
+  // of `stack` runs, with the threads of that stack, and past L1.
+  Result<void> ReadLarge(TaskStack& stack, unsigned worker, const TreeEntry& file,
+                         const ContentSink& sink) const;
 
  private:
   // Never nullptr: absence is kMissingObject.
   Result<std::shared_ptr<const Bytes>> Load(const ObjectKey& key) const;
   Result<TreePage> LoadTreePage(const TreeId& id) const;
   Result<AttributesPage> LoadAttributesPage(const AttributesId& id) const;
-  Result<void> ReadChunks(const TreeEntry& file, const ContentSink& sink) const;
+  // As Load, but past L1: for what is used once.
+  Result<std::shared_ptr<const Bytes>> LoadPast(const ObjectKey& key) const;
 
   ObjectStore* store_;
 };
@@ -76,23 +113,6 @@ class TreeReader {
 // The errors of an object that is not there, and of one that is not what refers to it says.
 Error MissingObject(const ObjectKey& key);
 Error Contradiction(const ObjectKey& key, std::string_view what);
-
-// Whether the chunks of a large file make it up.
-class ContentVerifier {
- public:
-  // `manifest` is for messages.
-  explicit ContentVerifier(const ManifestId& manifest) : manifest_(manifest) {}
-
-  // The next chunk, of which the manifest gives id and length.
-  Result<void> Add(const BlobId& id, uint64_t length, ByteView chunk);
-  // After the last: what the file must be.
-  Result<void> Finish(uint64_t size, const Digest& id) const;
-
- private:
-  const ManifestId manifest_;
-  Hasher whole_;
-  uint64_t size_ = 0;
-};
 
 }  // namespace helios
 

@@ -240,6 +240,21 @@ Result<std::shared_ptr<const Bytes>> Vst::Read(const TreePath& path) const {
   return content;
 }
 
+Result<Bytes> Vst::ReadRange(const TreePath& path, uint64_t offset, uint64_t length) const {
+  if (path.IsRoot()) return NotAFile(path);
+  HELIOS_TRY_ASSIGN(const VstPlace place, Find(state_->source, state_->root, path));
+  if (!place) return NotFound(path);
+  if (!IsFile(place.kind())) return NotAFile(path);
+  const ByteRange range = ByteRange::From(offset, length);
+  if (const VstContent* content = place.content()) {
+    return Bytes(PartOf(*content->bytes(), 0, range));
+  }
+  const VstItem item = place.item();
+  Result<Bytes> part = state_->source.Part(item.size, {item.id}, item.manifest, range);
+  if (!part) return std::move(part).error().WithContext(path.text());
+  return part;
+}
+
 Result<std::optional<VstEntry>> Vst::Stat(const TreePath& path) const {
   if (path.IsRoot())
     return std::optional<VstEntry>(ToEntry("", VstItem::OfDirectory(state_->root)));

@@ -5,35 +5,24 @@
 #include <functional>
 #include <memory>
 
+#include "base/thread_pool.h"
 #include "helios/ids.h"
-#include "worktree/file_status.h"
+#include "worktree/large_content.h"
 
 namespace helios {
 
-struct FileContent {
-  uint64_t size = 0;
-  BlobId id;
-  ManifestId manifest;  // above kWholeBlobBytesMax
-};
-
 // Splits content into objects as design and format say: one blob up to 2 MiB, chunks and manifests
-// above. Memory is flat, whatever the file. Used by one thread; its buffer is kept between files.
+// above. Memory is flat, whatever the file. Used by one worker; its buffer is kept between files.
 class ContentReader {
  public:
-  using Sink = std::function<Result<void>(const ObjectKey& key, ByteView bytes)>;
-
-  ContentReader();
-
-  // Reads the open file from its start to its end. `expected_bytes` is what fstat said: a file that
-  // has just so many is read in one call.
-  Result<FileContent> Read(int fd, uint64_t expected_bytes, const Sink& sink);
+  // Reads the open file from its start to its end; `expected_bytes` is what fstat said. A file that
+  // has just so many, and is not large, is read in one call. In large ones the other threads of
+  // `tasks` take part. `sink` is called by any of them, several at once.
+  Result<FileContent> Read(const ReadingTask& task, int fd, uint64_t expected_bytes,
+                           const ObjectSink& sink);
 
  private:
-  Result<FileContent> ReadLarge(int fd, size_t filled, const Sink& sink);
-  // Reads until `wanted` bytes are there or the file ends. Returns the number of bytes there.
-  Result<size_t> Fill(int fd, size_t filled, size_t wanted);
-
-  std::unique_ptr<char[]> buffer_;
+  Segment segment_;
 };
 
 }  // namespace helios

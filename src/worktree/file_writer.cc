@@ -62,22 +62,23 @@ struct ModificationTime {
 
 FileWriter::FileWriter(ObjectStore* store) : store_(store), umask_(ReadUmask()) {}
 
-Result<FileWriter::Written> FileWriter::Create(int folder, const TreeEntry& entry,
+Result<FileWriter::Written> FileWriter::Create(const WritingTask& task, int folder,
+                                               const TreeEntry& entry,
                                                const std::optional<FileAttributes>& attributes,
                                                ByteView content) const {
-  return CreateAs(folder, entry.name, entry, attributes, content);
+  return CreateAs(task, folder, entry.name, entry, attributes, content);
 }
 
-Result<FileWriter::Written> FileWriter::CreateAs(int folder, const std::string& name,
-                                                 const TreeEntry& entry,
+Result<FileWriter::Written> FileWriter::CreateAs(const WritingTask& task, int folder,
+                                                 const std::string& name, const TreeEntry& entry,
                                                  const std::optional<FileAttributes>& attributes,
                                                  ByteView content) const {
   if (entry.kind == EntryKind::kSymlink) return CreateSymlink(folder, name, entry, attributes);
-  return CreateFile(folder, name, entry, attributes, content, -1);
+  return CreateFile(task, folder, name, entry, attributes, content, -1);
 }
 
-Result<FileWriter::Written> FileWriter::CreateFile(int folder, const std::string& name,
-                                                   const TreeEntry& entry,
+Result<FileWriter::Written> FileWriter::CreateFile(const WritingTask& task, int folder,
+                                                   const std::string& name, const TreeEntry& entry,
                                                    const std::optional<FileAttributes>& attributes,
                                                    ByteView content, int clone_of) const {
   const unsigned mode = attributes ? FileMode(entry, *attributes) : DefaultMode(entry);
@@ -93,7 +94,7 @@ Result<FileWriter::Written> FileWriter::CreateFile(int folder, const std::string
   const Fd fd(raw);
   auto fill = [&]() -> Result<Written> {
     if (clone_of < 0) {
-      HELIOS_TRY(WriteContent(raw, entry, attributes && attributes->rare.has_holes, content));
+      HELIOS_TRY(WriteContent(task, raw, entry, attributes && attributes->rare.has_holes, content));
     } else if (::ioctl(raw, FICLONE, clone_of) != 0) {
       return Error::FromErrno(errno, "clone", name);
     }
@@ -106,17 +107,15 @@ Result<FileWriter::Written> FileWriter::CreateFile(int folder, const std::string
   return filled;
 }
 
-Result<void> FileWriter::WriteContent(int fd, const TreeEntry& entry, bool has_holes,
-                                      ByteView content) const {
-  if (!has_holes) {
-    return entry.HasManifest() ? WriteLargeContent(fd, entry) : WriteAll(fd, content, entry.name);
-  }
+Result<void> FileWriter::WriteContent(const WritingTask& task, int fd, const TreeEntry& entry,
+                                      bool has_holes, ByteView content) const {
   // First, so that a file that is too long for the file system is told before anything is written.
-  if (::ftruncate(fd, static_cast<off_t>(entry.size)) != 0) {
+  if (has_holes && ::ftruncate(fd, static_cast<off_t>(entry.size)) != 0) {
     return Error::FromErrno(errno, "set the length of", entry.name);
   }
-  return entry.HasManifest() ? WriteLargeContentButHoles(fd, entry)
-                             : WriteAllButHoles(fd, content, 0, entry.name);
+  if (entry.HasManifest()) return WriteLargeContent(task, fd, entry, has_holes);
+  return has_holes ? WriteAllButHoles(fd, content, 0, entry.name)
+                   : WriteAll(fd, content, entry.name);
 }
 
 Result<FileWriter::Written> FileWriter::SetNewAttributes(int fd, const std::string& name,
@@ -179,41 +178,18 @@ Result<void> FileWriter::KeepExecutable(int fd, const std::string& name,
   return {};
 }
 
-Result<void> FileWriter::WriteLargeContent(int fd, const TreeEntry& entry) const {
-  ContentVerifier verifier(entry.manifest);
-  const auto write_chunk = [&](const BlobId& id, uint64_t length) -> Result<void> {
-    const ObjectKey key(id);
-    return store_->GetMany({&key, 1}, [&](size_t, std::optional<ByteView> bytes) -> Result<void> {
-      if (!bytes) return MissingObject(key);
-      HELIOS_TRY(verifier.Add(id, length, *bytes));
-      return WriteAll(fd, *bytes, entry.name);
-    });
+// From its beginning on: a file that was cut short holds what the whole one begins with, and
+// nothing is lost by going on with it.
+Result<void> FileWriter::WriteLargeContent(const WritingTask& task, int fd, const TreeEntry& entry,
+                                           bool has_holes) const {
+  uint64_t offset = 0;
+  const auto write = [&](ByteView piece) -> Result<void> {
+    if (!has_holes) return WriteAll(fd, piece, entry.name);
+    HELIOS_TRY(WriteAllButHoles(fd, piece, offset, entry.name));
+    offset += piece.size();
+    return {};
   };
-  HELIOS_TRY(TreeReader(store_).ForEachChunk(entry.manifest, write_chunk));
-  return verifier.Finish(entry.size, entry.id);
-}
-
-// Chunks of zeros are known by their id, and not fetched.
-Result<void> FileWriter::WriteLargeContentButHoles(int fd, const TreeEntry& entry) const {
-  ContentVerifier verifier(entry.manifest);
-  const Bytes zeros(kFastCdc2020.max_bytes, '\0');
-  uint64_t at = 0;
-  const auto write_chunk = [&](const BlobId& id, uint64_t length) -> Result<void> {
-    if (length > entry.size - at) {
-      return Contradiction(entry.manifest, "it is longer than its tree says");
-    }
-    const uint64_t offset = at;
-    at += length;
-    if (id == ZeroChunkId()) return verifier.Add(id, length, zeros);
-    const ObjectKey key(id);
-    return store_->GetMany({&key, 1}, [&](size_t, std::optional<ByteView> bytes) -> Result<void> {
-      if (!bytes) return MissingObject(key);
-      HELIOS_TRY(verifier.Add(id, length, *bytes));
-      return WriteAllButHoles(fd, *bytes, offset, entry.name);
-    });
-  };
-  HELIOS_TRY(TreeReader(store_).ForEachChunk(entry.manifest, write_chunk));
-  return verifier.Finish(entry.size, entry.id);
+  return TreeReader(store_).ReadLarge(*task.tasks, task.worker, entry, write);
 }
 
 Result<FileWriter::Written> FileWriter::CreateSymlink(
@@ -230,12 +206,14 @@ Result<FileWriter::Written> FileWriter::CreateSymlink(
   return Written();
 }
 
-Result<FileWriter::Written> FileWriter::Replace(int folder, const TreeEntry& entry,
+Result<FileWriter::Written> FileWriter::Replace(const WritingTask& task, int folder,
+                                                const TreeEntry& entry,
                                                 const std::optional<FileAttributes>& attributes,
                                                 ByteView content,
                                                 const std::optional<FileStatus>& seen) const {
   const std::string temporary = TemporaryName();
-  HELIOS_TRY_ASSIGN(const Written written, CreateAs(folder, temporary, entry, attributes, content));
+  HELIOS_TRY_ASSIGN(const Written written,
+                    CreateAs(task, folder, temporary, entry, attributes, content));
   HELIOS_TRY(TakePlace(folder, temporary, entry.name, seen));
   return written;
 }
@@ -272,11 +250,12 @@ Result<void> FileWriter::TakePlace(int folder, const std::string& temporary,
   return exchanged;
 }
 
-Result<bool> FileWriter::PlaceFromCache(FileCache& cache, int folder, const TreeEntry& entry,
+Result<bool> FileWriter::PlaceFromCache(const WritingTask& task, FileCache& cache, int folder,
+                                        const TreeEntry& entry,
                                         const std::optional<FileAttributes>& attributes) const {
   HELIOS_TRY_ASSIGN(const Fd cached, cache.OpenWhole(entry, attributes));
   if (!cached.IsOpen()) return false;
-  Result<Outcome> placed = PlaceAs(cache, cached, folder, entry.name, entry, attributes);
+  Result<Outcome> placed = PlaceAs(task, cache, cached, folder, entry.name, entry, attributes);
   // As many links as it can have; or another thread found that, and has removed it.
   if (!placed && (placed.error().os_error() == EMLINK || placed.error().os_error() == ENOENT)) {
     return false;
@@ -284,17 +263,18 @@ Result<bool> FileWriter::PlaceFromCache(FileCache& cache, int folder, const Tree
   if (!placed) return std::move(placed).error();
   if (*placed == Outcome::kDone) return true;
   const std::string temporary = TemporaryName();
-  HELIOS_TRY(PlaceAs(cache, cached, folder, temporary, entry, attributes));
+  HELIOS_TRY(PlaceAs(task, cache, cached, folder, temporary, entry, attributes));
   HELIOS_TRY(TakePlace(folder, temporary, entry.name, std::nullopt));
   return true;
 }
 
 Result<FileWriter::Outcome> FileWriter::PlaceAs(
-    FileCache& cache, const Fd& cached, int folder, const std::string& name, const TreeEntry& entry,
+    const WritingTask& task, FileCache& cache, const Fd& cached, int folder,
+    const std::string& name, const TreeEntry& entry,
     const std::optional<FileAttributes>& attributes) const {
   if (!cache.MakesHardLinks()) {
     HELIOS_TRY_ASSIGN(const Written written,
-                      CreateFile(folder, name, entry, attributes, {}, cached.get()));
+                      CreateFile(task, folder, name, entry, attributes, {}, cached.get()));
     return written.outcome;
   }
   const int os_error = cache.Link(folder, name, entry, attributes);

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "base/thread_pool.h"
 #include "helios/object_store.h"
 #include "object/attributes.h"
 #include "object/tree.h"
@@ -14,6 +15,12 @@
 #include "worktree/file_status.h"
 
 namespace helios {
+
+// Who writes: a task that `worker` of `tasks` runs.
+struct WritingTask {
+  TaskStack* tasks;
+  unsigned worker;
+};
 
 // A file or symlink that other names are to be linked to, and how it is known again.
 struct LinkBase {
@@ -44,22 +51,24 @@ class FileWriter {
 
   // Creates what `entry` (anything but a directory) says under its own name. `content` is that of a
   // file of at most kWholeBlobBytesMax, already verified; larger files are fetched chunk by chunk,
-  // and verified as a whole. Without attributes it has the mode of new files and the present time.
-  // Where attributes say that the file had holes, runs of zeros become holes.
-  // kExists: something is there, and was left alone. What fails half-way is removed again.
-  Result<Written> Create(int folder, const TreeEntry& entry,
+  // by all threads that have time, and verified as a whole. Without attributes it has the mode of
+  // new files and the present time. Where attributes say that the file had holes, runs of zeros
+  // become holes. kExists: something is there, and was left alone. What fails half-way is removed
+  // again.
+  Result<Written> Create(const WritingTask& task, int folder, const TreeEntry& entry,
                          const std::optional<FileAttributes>& attributes, ByteView content) const;
 
   // The same under a temporary name, which then takes the place of whatever is there. With `seen`,
   // what was taken away is looked at once more: if it is not what was seen, it is put back
   // (kFailed, "changed meanwhile"). A folder in that place is left there (kFailed).
-  Result<Written> Replace(int folder, const TreeEntry& entry,
+  Result<Written> Replace(const WritingTask& task, int folder, const TreeEntry& entry,
                           const std::optional<FileAttributes>& attributes, ByteView content,
                           const std::optional<FileStatus>& seen) const;
 
   // Puts the file there as Create does, or Replace if something is there, from what `cache` has.
   // False if the cache does not have it whole: then nothing was done.
-  Result<bool> PlaceFromCache(FileCache& cache, int folder, const TreeEntry& entry,
+  Result<bool> PlaceFromCache(const WritingTask& task, FileCache& cache, int folder,
+                              const TreeEntry& entry,
                               const std::optional<FileAttributes>& attributes) const;
 
   // Makes `name` another name of the last component of base.path in the open `base_folder`, and
@@ -79,13 +88,15 @@ class FileWriter {
 
  private:
   // `clone_of`: an open file with that content, or -1.
-  Result<Written> CreateFile(int folder, const std::string& name, const TreeEntry& entry,
+  Result<Written> CreateFile(const WritingTask& task, int folder, const std::string& name,
+                             const TreeEntry& entry,
                              const std::optional<FileAttributes>& attributes, ByteView content,
                              int clone_of) const;
-  Result<Outcome> PlaceAs(FileCache& cache, const Fd& cached, int folder, const std::string& name,
-                          const TreeEntry& entry,
+  Result<Outcome> PlaceAs(const WritingTask& task, FileCache& cache, const Fd& cached, int folder,
+                          const std::string& name, const TreeEntry& entry,
                           const std::optional<FileAttributes>& attributes) const;
-  Result<void> WriteContent(int fd, const TreeEntry& entry, bool has_holes, ByteView content) const;
+  Result<void> WriteContent(const WritingTask& task, int fd, const TreeEntry& entry, bool has_holes,
+                            ByteView content) const;
   Result<Written> SetNewAttributes(int fd, const std::string& name, unsigned mode,
                                    const FileAttributes& attributes) const;
   Result<XattrList> LoadXattrs(const StoredXattrs& xattrs) const;
@@ -100,11 +111,12 @@ class FileWriter {
                          const std::optional<FileStatus>& seen) const;
   Result<void> Exchange(int folder, const std::string& temporary, const std::string& name,
                         const std::optional<FileStatus>& seen) const;
-  Result<void> WriteLargeContent(int fd, const TreeEntry& entry) const;
+  Result<void> WriteLargeContent(const WritingTask& task, int fd, const TreeEntry& entry,
+                                 bool has_holes) const;
   // The same into a file that has its length already, and of which zeros need not be written.
-  Result<void> WriteLargeContentButHoles(int fd, const TreeEntry& entry) const;
-  Result<Written> CreateAs(int folder, const std::string& name, const TreeEntry& entry,
-                           const std::optional<FileAttributes>& attributes, ByteView content) const;
+  Result<Written> CreateAs(const WritingTask& task, int folder, const std::string& name,
+                           const TreeEntry& entry, const std::optional<FileAttributes>& attributes,
+                           ByteView content) const;
 
   ObjectStore* store_;
   unsigned umask_;  // what the process takes away from the modes of new files

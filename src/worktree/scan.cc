@@ -29,6 +29,9 @@ constexpr size_t kPartEntries = 1024;
 constexpr size_t kListBufferBytes = size_t{64} << 10;
 // How often a file that changes while it is read is read again.
 constexpr int kReadAttemptsMax = 4;
+// Beside one segment for each thread: enough that the one who reads a large file is ahead of the
+// others, and few enough that what they hold stays in a processor's cache.
+constexpr size_t kSpareSegments = 4;
 
 constexpr char kIgnoreFile[] = ".heliosignore";
 
@@ -70,7 +73,10 @@ struct Worker {
 class Scanner {
  public:
   Scanner(const ScanOptions& options, ScanResult* result)
-      : options_(options), result_(result), workers_(options.threads) {}
+      : options_(options),
+        result_(result),
+        workers_(options.threads),
+        spare_(options.threads > 1 ? kSpareSegments : 0) {}
 
   Result<void> Run(Fd root) {
     const StatusOrErrno status = StatusOf(root.get());
@@ -83,6 +89,7 @@ class Scanner {
     if (options_.index != nullptr) directory->section = options_.index->Root();
     result_->root_directory = directory;
     HELIOS_TRY(TaskStack::Run(options_.threads, [&](TaskStack& tasks) {
+      tasks_ = &tasks;
       tasks.Push([this, &tasks, directory](unsigned worker) {
         return ScanDirectory(tasks, worker, directory);
       });
@@ -514,21 +521,24 @@ class Scanner {
     if (entry->is_linked && TakeOtherName(before.status, entry)) return Outcome::kCaptured;
     Worker& own = workers_[worker];
     const bool has_holes = before.MayHaveHoles() && HasHoles(fd, before.status.size);
-    std::optional<Error> sink_error;
+    // What the sink refuses ends the scan, what cannot be read only this file.
+    std::atomic<bool> sink_failed{false};
     Result<FileContent> content =
-        ReadContent(own, fd, before.status.size, has_holes,
-                    [&](const ObjectKey& key, ByteView bytes) -> Result<void> {
-                      Result<void> put = options_.sink(worker, key, bytes);
-                      if (!put) sink_error = put.error();
+        ReadContent(worker, fd, before.status.size, has_holes,
+                    [&](unsigned user, const ObjectKey& key, ByteView bytes) {
+                      Result<void> put = options_.sink(user, key, bytes);
+                      if (!put) sink_failed = true;
+                      if (key.kind == ObjectKind::kBlob) AddProgress(bytes.size());
                       return put;
                     });
-    if (sink_error) return std::move(*sink_error).WithContext(PathOf(*directory, name));
+    if (!content && sink_failed) {
+      return std::move(content).error().WithContext(PathOf(*directory, name));
+    }
     if (!content) {
       return AfterFailure(worker, directory, entry, name, content.error().os_error());
     }
     ++own.files_hashed;
     own.bytes_hashed += content->size;
-    if (options_.progress != nullptr) options_.progress->bytes.fetch_add(content->size);
     RareAttributes rare;
     rare.has_holes = has_holes;
     HELIOS_TRY_ASSIGN(rare.xattrs, ReadXattrs(worker, fd, before.status.device, *directory, name));
@@ -550,15 +560,21 @@ class Scanner {
 
   // --- What few files have -----------------------------------------------------------------------
 
-  static Result<FileContent> ReadContent(Worker& own, int fd, uint64_t expected_bytes,
-                                         bool has_holes, const ContentReader::Sink& sink) {
+  Result<FileContent> ReadContent(unsigned worker, int fd, uint64_t expected_bytes, bool has_holes,
+                                  const ObjectSink& sink) {
+    const ReadingTask task{tasks_, worker, &spare_};
     if (has_holes && expected_bytes > kWholeBlobBytesMax) {
-      HELIOS_TRY_ASSIGN(FileContent content, ReadSparseContent(fd, expected_bytes, sink));
+      HELIOS_TRY_ASSIGN(FileContent content, ReadSparseContent(worker, fd, expected_bytes, sink));
       if (content.size == expected_bytes) return content;
       // It was cut short meanwhile, and may have become a small file.
-      if (::lseek(fd, 0, SEEK_SET) != 0) return Error::FromErrno(errno, "read", "file");
     }
-    return own.reader.Read(fd, expected_bytes, sink);
+    return workers_[worker].reader.Read(task, fd, expected_bytes, sink);
+  }
+
+  void AddProgress(size_t bytes) {
+    if (options_.progress != nullptr) {
+      options_.progress->bytes.fetch_add(bytes, std::memory_order_relaxed);
+    }
   }
 
   // Of an open file in `directory`, or of that itself if `name` is null. A list that an attributes
@@ -797,6 +813,8 @@ class Scanner {
   const ScanOptions& options_;
   ScanResult* result_;
   std::vector<Worker> workers_;
+  SpareSegments spare_;
+  TaskStack* tasks_ = nullptr;  // that the scan runs on
   bool local_clock_ = false;
   uint64_t root_device_ = 0;
   std::atomic<bool> index_is_stale_{false};

@@ -11,6 +11,7 @@
 #include "base/metrics_recorder.h"
 #include "helios/capture_report.h"
 #include "helios/progress.h"
+#include "worktree/large_content.h"
 #include "worktree/linked_names.h"
 
 namespace helios {

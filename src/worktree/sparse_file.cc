@@ -77,10 +77,18 @@ class SparseSource {
   bool is_hole_ = false;
 };
 
+// The chunk that a long run of zeros is cut into.
+const BlobId& ZeroChunkId() {
+  static const BlobId id = HashBlob(Bytes(kChunkBytesMax, '\0'));
+  return id;
+}
+
 class SparseReader {
  public:
-  SparseReader(int fd, uint64_t size, const ContentReader::Sink& sink)
-      : source_(fd, size), size_(size), sink_(sink), manifest_(sink) {}
+  using Sink = std::function<Result<void>(const ObjectKey& key, ByteView bytes)>;
+
+  SparseReader(int fd, uint64_t size, Sink sink)
+      : source_(fd, size), size_(size), sink_(std::move(sink)), manifest_(sink_) {}
 
   Result<FileContent> Run() {
     while (at_ < size_) {
@@ -133,7 +141,7 @@ class SparseReader {
 
   SparseSource source_;
   const uint64_t size_;
-  const ContentReader::Sink& sink_;
+  const Sink sink_;
   ManifestBuilder manifest_;
   Hasher whole_;
   Bytes zeros_;      // a chunk of them, from the first time that it is needed
@@ -151,13 +159,10 @@ bool HasHoles(int fd, uint64_t size) {
   return ::lseek(fd, 0, SEEK_SET) == 0 && has_holes;
 }
 
-Result<FileContent> ReadSparseContent(int fd, uint64_t size, const ContentReader::Sink& sink) {
-  return SparseReader(fd, size, sink).Run();
-}
-
-const BlobId& ZeroChunkId() {
-  static const BlobId id = HashBlob(Bytes(kChunkBytesMax, '\0'));
-  return id;
+Result<FileContent> ReadSparseContent(unsigned worker, int fd, uint64_t size,
+                                      const ObjectSink& sink) {
+  const auto put = [&](const ObjectKey& key, ByteView bytes) { return sink(worker, key, bytes); };
+  return SparseReader(fd, size, put).Run();
 }
 
 Result<void> WriteAllButHoles(int fd, ByteView bytes, uint64_t offset, std::string_view what) {

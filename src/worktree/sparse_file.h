@@ -13,10 +13,8 @@ bool HasHoles(int fd, uint64_t size);
 // of them is read, and a chunk of nothing else is neither cut nor hashed anew (but as part of the
 // whole). Fewer bytes than `size` were there if the content's size says so: then it counts for
 // nothing.
-Result<FileContent> ReadSparseContent(int fd, uint64_t size, const ContentReader::Sink& sink);
-
-// The chunk that a long run of zeros is cut into: kFastCdc2020.max_bytes of them.
-const BlobId& ZeroChunkId();
+Result<FileContent> ReadSparseContent(unsigned worker, int fd, uint64_t size,
+                                      const ObjectSink& sink);
 
 // Writes `bytes` at `offset` into a file in which there is nothing from there on, but for whole
 // blocks of zeros. The file must be as long as it is to be already, or be made so afterwards.

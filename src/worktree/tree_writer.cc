@@ -153,6 +153,7 @@ class Writer {
     HELIOS_TRY_ASSIGN(root_, OpenAt(root.get(), ".", O_PATH | O_DIRECTORY));
     FolderPointer folder(new Folder(std::move(root)));
     HELIOS_TRY(TaskStack::Run(options_.threads, [&](TaskStack& tasks) {
+      tasks_ = &tasks;
       tasks.Push([this, &tasks, folder = std::move(folder), tree, attributes](unsigned worker) {
         return WriteFolder(tasks, worker, folder, tree, attributes, options_.set_root_attributes);
       });
@@ -168,6 +169,7 @@ class Writer {
     FolderPointer folder(new Folder(std::move(root)));
     // Deletes come last, so they are a pass of their own.
     HELIOS_TRY(TaskStack::Run(options_.threads, [&](TaskStack& tasks) {
+      tasks_ = &tasks;
       tasks.Push([this, &tasks, folder, &plan](unsigned worker) {
         return ApplyFolder(tasks, worker, folder, plan);
       });
@@ -334,8 +336,8 @@ class Writer {
     for (size_t i = 0; i < items.size(); ++i) {
       const TreeEntry& entry = items[i].entry;
       if (!IsCached(items[i])) continue;
-      const Result<bool> placed =
-          files_.PlaceFromCache(*options_.cache, folder.fd(), entry, items[i].attributes);
+      const Result<bool> placed = files_.PlaceFromCache({tasks_, worker}, *options_.cache,
+                                                        folder.fd(), entry, items[i].attributes);
       (*done)[i] = !placed || *placed;
       if (!placed) {
         HELIOS_TRY(Settle(worker, folder, entry.name, placed.error()));
@@ -377,24 +379,25 @@ class Writer {
   Result<bool> WriteOne(unsigned worker, Folder& folder, const WriteItem& item, ByteView content) {
     const TreeEntry& entry = item.entry;
     const Result<FileWriter::Written> written =
-        item.replaces ? files_.Replace(folder.fd(), entry, item.attributes, content, item.seen)
-                      : CreateOrReplace(folder, item, content);
+        item.replaces ? files_.Replace({tasks_, worker}, folder.fd(), entry, item.attributes,
+                                       content, item.seen)
+                      : CreateOrReplace(worker, folder, item, content);
     if (!written) {
       HELIOS_TRY(Settle(worker, folder, entry.name, written.error()));
       return false;
     }
     ReportXattrs(worker, folder, entry, *written);
-    if (IsCached(item) && Share(folder, item)) ++reports_[worker].shared;
+    if (IsCached(item) && Share(worker, folder, item)) ++reports_[worker].shared;
     CountWritten(worker, entry);
     return true;
   }
 
   // Makes a file that was just written share its bytes. If another thread has taken in the same
   // meanwhile, that one takes its place. What fails leaves a file of its own, which is right, too.
-  bool Share(const Folder& folder, const WriteItem& item) {
+  bool Share(unsigned worker, const Folder& folder, const WriteItem& item) {
     if (options_.cache->Keep(folder.fd(), item.entry, item.attributes)) return true;
-    const Result<bool> placed =
-        files_.PlaceFromCache(*options_.cache, folder.fd(), item.entry, item.attributes);
+    const Result<bool> placed = files_.PlaceFromCache({tasks_, worker}, *options_.cache,
+                                                      folder.fd(), item.entry, item.attributes);
     return placed && *placed;
   }
 
@@ -417,17 +420,19 @@ class Writer {
                                         std::strerror(written.xattrs_error));
   }
 
-  Result<FileWriter::Written> CreateOrReplace(Folder& folder, const WriteItem& item,
-                                              ByteView content) {
+  Result<FileWriter::Written> CreateOrReplace(unsigned worker, Folder& folder,
+                                              const WriteItem& item, ByteView content) {
     const std::optional<FileAttributes> attributes =
         IsCached(item) ? options_.cache->OnDisk(item.entry, item.attributes) : item.attributes;
-    HELIOS_TRY_ASSIGN(const FileWriter::Written written,
-                      files_.Create(folder.fd(), item.entry, attributes, content));
+    HELIOS_TRY_ASSIGN(
+        const FileWriter::Written written,
+        files_.Create({tasks_, worker}, folder.fd(), item.entry, attributes, content));
     if (written.outcome == FileWriter::Outcome::kDone) return written;
     if (protects_existing_) {
       return Error(ErrorCode::kFailed, "appeared meanwhile, left alone");
     }
-    return files_.Replace(folder.fd(), item.entry, attributes, content, std::nullopt);
+    return files_.Replace({tasks_, worker}, folder.fd(), item.entry, attributes, content,
+                          std::nullopt);
   }
 
   // --- Hard links ------------------------------------------------------------------------------
@@ -764,6 +769,7 @@ class Writer {
   ObjectStore* store_;
   TreeReader reader_;
   FileWriter files_;
+  TaskStack* tasks_ = nullptr;  // that everything is written on
   const WriteOptions& options_;
   const bool selects_everything_;
   std::vector<WriteReport> reports_;
