@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "helios/capture_report.h"
+#include "helios/compression.h"
 #include "helios/health_report.h"
 #include "helios/ids.h"
 #include "helios/link_mode.h"
@@ -32,6 +33,9 @@ struct EngineOptions {
   std::vector<Backend> backends;  // those that a store may be made of
   // If there is no store yet: create one with this backend. Empty: that is an error (kNoStore).
   std::string create_with;
+  // How a store that is created compresses, and one that is there must: else kInvalidArgument.
+  // Absent: as it is set, and by default where one is created.
+  std::optional<Compression> compression;
   // Budget of the object cache, overhead included; 0 turns it off. Objects that are large beside it
   // may take more: at most 32 at a time, none larger than the whole.
   size_t l1_bytes_max = size_t{32} << 20;
@@ -216,11 +220,18 @@ struct NamedRecord {
   RecordId record;
 };
 
+struct OptimizeStoreReport {
+  OptimizeReport store;
+  uint64_t snapshots = 0;  // different ones whose files told what resembles what
+  double seconds = 0;
+};
+
 struct StatisticsReport {
   std::string store;
   std::string backend;
-  Metrics all;         // of every process that used the store so far
-  StoreTotals totals;  // of the store
+  Metrics all;                             // of every process that used the store so far
+  StoreTotals totals;                      // of the store
+  std::optional<Compression> compression;  // absent if the setting cannot be read
   uint64_t operations = 0;
   uint64_t snapshots = 0;  // different ones in the operation log
   // Gauges of this process.
@@ -316,6 +327,19 @@ class Engine {
   // Every tag and branch of the store, by name: "heads/main", "tags/v1". Errors: kCorrupt naming
   // the ref whose file is damaged.
   Result<std::vector<NamedRecord>> ListRefs();
+
+  // How hard commits compress, in this process and in those that open the store from now on. What
+  // was committed stays as it is and is read all the same. Durable on return. Errors: kCorrupt,
+  // kUnsupported if the settings cannot be read; they can be set all the same.
+  Result<Compression> GetCompression();
+  Result<void> SetCompression(Compression compression);
+
+  // Compresses the store anew, as small as it gets: versions of a file and files of a folder
+  // together. Takes minutes for a gigabyte, and about 60 MB of memory for each thread besides a few
+  // tens of bytes for each object. Others may commit and read meanwhile; ended by whatever, at any
+  // moment, it loses nothing. A second call only looks at what came since. Errors: kBusy if another
+  // process optimizes; kNoSpace: it needs as much as it writes anew.
+  Result<OptimizeStoreReport> Optimize();
 
   // Figures of the store and of all processes that used it.
   Result<StatisticsReport> Statistics();

@@ -11,7 +11,9 @@
 #include <string_view>
 #include <vector>
 
+#include "helios/compression.h"
 #include "helios/ids.h"
+#include "helios/progress.h"
 #include "helios/result.h"
 
 namespace helios {
@@ -30,6 +32,25 @@ struct StoreTotals {
   uint64_t bytes = 0;          // before compression
   uint64_t bytes_on_disk = 0;  // 0 for a store in memory
   uint64_t packs = 0;          // files that hold objects; 0 where the backend has no such thing
+};
+
+// What compresses well together, and how to go about it.
+struct OptimizeRequest {
+  // Objects that resemble each other stand near each other: versions of a file one after the other,
+  // files of a folder in their order. A hint: it may name what the store does not hold, and lack
+  // what it does.
+  std::span<const ObjectKey> order;
+  unsigned threads = 1;
+  Progress* progress = nullptr;  // may be null
+};
+
+// What became of the whole store.
+struct OptimizeReport {
+  uint64_t objects = 0;       // that were compressed anew
+  uint64_t bytes = 0;         // the same, before compression
+  uint64_t bytes_before = 0;  // on disk, of all that the store holds
+  uint64_t bytes_after = 0;
+  std::vector<Error> damage;  // what was left as it is because it is damaged
 };
 
 // New objects on their way into a store. Used by one thread. What was put becomes visible to every
@@ -87,6 +108,12 @@ class ObjectStore {
   // held.
   virtual Result<void> Maintain() = 0;
 
+  // Makes what the store holds as small as it can without changing it: takes its time. Others may
+  // read and put meanwhile. Ended by whatever, at any moment, it loses nothing. Needs as much free
+  // space as what it writes anew. Backends that have no smaller form only do what Maintain does.
+  // Errors: kBusy if another process optimizes or merges longer than the bound; kNoSpace.
+  virtual Result<OptimizeReport> Optimize(const OptimizeRequest& request);
+
   // Removes objects: for the collector alone, which holds the store exclusively. Absent keys are
   // ignored.
   virtual Result<void> Delete(std::span<const ObjectKey> keys) = 0;
@@ -107,6 +134,10 @@ class ObjectStore {
   // What is damaged of the structures that lead to the objects (indexes, tables): one error for
   // each thing that is, none if all is whole. Reads no contents and changes nothing.
   virtual Result<std::vector<Error>> Check() { return std::vector<Error>(); }
+
+  // How hard the batches that are opened from now on compress. Whatever was put is read all the
+  // same. Backends that have no choice ignore it.
+  virtual void SetCompression(Compression) {}
 };
 
 // How a backend comes into being. `folder` is the backend's own folder inside the store root.

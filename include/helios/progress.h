@@ -9,7 +9,8 @@ namespace helios {
 
 // Written by the operation, read by anyone at any time. Numbers only grow within a phase.
 struct Progress {
-  std::atomic<const char*> phase{""};  // such as "scanning"; a string literal
+  std::atomic<const char*> phase{""};      // such as "scanning"; a string literal
+  std::atomic<const char*> noun{"files"};  // what is counted
   std::atomic<uint64_t> files{0};
   std::atomic<uint64_t> bytes{0};
   std::atomic<uint64_t> files_total{0};  // 0 while unknown

@@ -38,7 +38,9 @@ class Session {
   std::function<int()> run;
 
   // `create_with`: the backend with which a store is created where there is none; empty to refuse.
-  Result<std::unique_ptr<Engine>> OpenEngine(const std::string& create_with);
+  // `compression`: how such a store compresses, and one that is there must.
+  Result<std::unique_ptr<Engine>> OpenEngine(
+      const std::string& create_with, const std::optional<Compression>& compression = std::nullopt);
   Result<EngineOptions> MakeEngineOptions(const std::string& create_with);
   Workspace MakeWorkspace() const;
 
@@ -59,6 +61,8 @@ void AddMaterializeCommand(CLI::App* app, Session* session);
 void AddReadCommand(CLI::App* app, Session* session);
 void AddTagCommand(CLI::App* app, Session* session);
 void AddStatsCommand(CLI::App* app, Session* session);
+void AddConfigCommand(CLI::App* app, Session* session);
+void AddOptimizeCommand(CLI::App* app, Session* session);
 void AddDoctorCommand(CLI::App* app, Session* session);
 
 // Options that several commands share.
@@ -77,6 +81,8 @@ void AddListOption(CLI::App* command, const std::string& name, const std::string
                    std::vector<std::string>* values, const std::string& description);
 void AddPositionals(CLI::App* command, const std::string& name, std::vector<std::string>* values,
                     const std::string& description);
+// "fast", "default" or "small"; never absent. Errors: kInvalidArgument.
+Result<std::optional<Compression>> ParseCompression(const std::string& name);
 // "--id a", or else the first positional argument, which it takes away. Errors: kInvalidArgument
 // if there is neither, or it is empty.
 Result<std::string> OneId(const std::optional<std::string>& option,

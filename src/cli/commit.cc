@@ -13,6 +13,7 @@ struct Options {
   std::vector<std::string> messages;
   std::vector<std::string> labels;
   std::string backend = kDefaultBackend;
+  std::optional<std::string> compression;
   bool id_only = false;
   bool force = false;
 };
@@ -92,7 +93,10 @@ int Run(Session& session, const Options& options) {
   if (!std::filesystem::is_directory(session.work, failure)) {
     return output.Fail(Error(ErrorCode::kFailed, "no such folder: " + session.work));
   }
-  Result<std::unique_ptr<Engine>> engine = session.OpenEngine(options.backend);
+  Result<std::optional<Compression>> compression = std::optional<Compression>();
+  if (options.compression) compression = ParseCompression(*options.compression);
+  if (!compression) return output.Fail(compression.error());
+  Result<std::unique_ptr<Engine>> engine = session.OpenEngine(options.backend, *compression);
   if (!engine) return output.Fail(engine.error());
   const Result<CommitReport> report = (*engine)->Commit(*request);
   if (!report) return output.Fail(report.error());
@@ -131,11 +135,14 @@ void AddCommitCommand(CLI::App* app, Session* session) {
                     "After a lazy restore too: files that are not in the folder count as deleted");
   command->add_option("--backend", options->backend, "What a new store is made of")
       ->type_name("NAME");
+  AddValueOption(command, "--compression", "HOW", &options->compression,
+                 "How a new store compresses: fast, default or small (see helios config)");
   command->footer(
       "Examples:\n"
       "  helios commit                              snapshot of this folder\n"
       "  helios commit --work src -m 'before refactoring'\n"
       "  id=$(helios commit --id-only)              for scripts\n"
+      "  helios commit --compression small          into a new store that saves space\n"
       "Modes, times, user extended attributes, hard links within the folder and holes of sparse\n"
       "files are kept beside the contents; no id depends on them.\n"
       "Exit codes: 0 done; 3 done, but something could not be captured whole; 4 refused: the "

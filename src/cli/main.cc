@@ -146,6 +146,8 @@ void AddCommands(CLI::App* app, Session* session) {
   AddReadCommand(app, session);
   AddTagCommand(app, session);
   AddStatsCommand(app, session);
+  AddConfigCommand(app, session);
+  AddOptimizeCommand(app, session);
   AddDoctorCommand(app, session);
   CLI::App* version = app->add_subcommand("version", "Print the version");
   AddCommonOptions(version, session);

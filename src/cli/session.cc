@@ -53,7 +53,7 @@ class Session::ProgressDisplay {
     const uint64_t total = progress_->files_total;
     line += std::to_string(progress_->files);
     if (total > 0) line += " of " + std::to_string(total);
-    line += " files, " + FormatBytes(progress_->bytes);
+    line += " " + std::string(progress_->noun.load()) + ", " + FormatBytes(progress_->bytes);
     std::fprintf(stderr, "\r\033[K%s", line.c_str());
     shown_ = true;
   }
@@ -101,8 +101,10 @@ Result<EngineOptions> Session::MakeEngineOptions(const std::string& create_with)
   return options;
 }
 
-Result<std::unique_ptr<Engine>> Session::OpenEngine(const std::string& create_with) {
+Result<std::unique_ptr<Engine>> Session::OpenEngine(const std::string& create_with,
+                                                    const std::optional<Compression>& compression) {
   HELIOS_TRY_ASSIGN(EngineOptions options, MakeEngineOptions(create_with));
+  options.compression = compression;
   return Engine::Open(std::move(options));
 }
 

@@ -60,6 +60,7 @@ Json ToJson(const StatisticsReport& report, const Session& session) {
                 {"dedup_ratio", Ratio(put, report.all[Counter::kNewBytes])},
                 {"snapshots", report.snapshots},
                 {"operations", report.operations}});
+  if (report.compression) store["compression"] = std::string(CompressionName(*report.compression));
   json["scope"] = {{"counters", "all processes that used the store"},
                    {"l1.items", "this process"},
                    {"l1.size", "this process"},
@@ -74,6 +75,9 @@ void PrintForPeople(const Output& output, const StatisticsReport& report, const 
                    Count(totals.objects, "object") + ", " + FormatBytes(totals.bytes) + " in " +
                    FormatBytes(totals.bytes_on_disk) + " on disk, " + Count(totals.packs, "pack") +
                    "\n");
+  if (report.compression) {
+    output.PrintText("  compression: " + std::string(CompressionName(*report.compression)) + "\n");
+  }
   output.PrintText("all processes so far\n");
   for (size_t i = 0; i < static_cast<size_t>(Counter::kCount); ++i) {
     const auto counter = static_cast<Counter>(i);

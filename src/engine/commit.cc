@@ -80,7 +80,7 @@ Result<CommitReport> Engine::Commit(const CommitRequest& request) {
     const bool is_interrupted = state.InterruptedRestore(workspace).has_value();
     HELIOS_TRY(CheckInterrupted(workspace, is_interrupted && !request.force));
     const std::optional<StatIndex> index = state.LoadIndex(workspace, request.workspace);
-    CommitWriter writer([&state] { return state.Store(); }, state.threads);
+    CommitWriter writer([&state] { return state.StoreToWrite(); }, state.threads);
     HELIOS_TRY_ASSIGN(const std::unique_ptr<ScanResult> scan,
                       state.Scan(workspace, request.workspace, index,
                                  [&writer](unsigned worker, const ObjectKey& key, ByteView bytes) {

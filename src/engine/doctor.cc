@@ -11,6 +11,7 @@
 #include "engine/engine_state.h"
 #include "history/branches.h"
 #include "store/metrics_file.h"
+#include "store/store_settings.h"
 #include "worktree/file_cache.h"
 
 namespace helios {
@@ -217,6 +218,18 @@ HealthCheck CheckFileCache(const std::string& path) {
       "remove the files named here; snapshots are not affected.");
 }
 
+HealthCheck CheckSettings(const std::string& root) {
+  const Result<StoreSettings> settings = ReadSettings(root);
+  if (settings) {
+    return Well("settings", "compression " + std::string(CompressionName(settings->compression)));
+  }
+  return Wrong("settings", settings.error(),
+               IsRefusal(settings.error())
+                   ? kAdviceAccess
+                   : "Nothing can be committed until they are set again (helios config compression "
+                     "default); what is in the store can be read all the same.");
+}
+
 HealthCheck CheckRefs(const RefStore& refs, const OperationLog& log, ObjectStore* store) {
   Result<std::vector<Ref>> list = refs.List();
   if (!list) return Wrong("refs", list.error(), kAdviceRefs);
@@ -311,6 +324,7 @@ Result<HealthReport> Engine::CheckHealth(const EngineOptions& options, const Wor
   add(Well("store", state.paths.root));
   add(Well("format",
            "version " + std::to_string(kStoreVersion) + ", backend " + state.backend.name));
+  add(CheckSettings(state.paths.root));
   add(CheckFileSystem(state.paths.root));
   add(CheckWritable(state.paths, backend_folder));
   const Result<ObjectStore*> opened = state.Store();

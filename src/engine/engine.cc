@@ -1,8 +1,23 @@
 #include "helios/engine.h"
 
 #include "engine/engine_state.h"
+#include "store/store_settings.h"
 
 namespace helios {
+
+namespace {
+
+Result<void> CheckCompression(const std::string& store, Compression wanted) {
+  HELIOS_TRY_ASSIGN(const StoreSettings settings, ReadSettings(store));
+  if (settings.compression == wanted) return {};
+  return Error(ErrorCode::kInvalidArgument,
+               "the store " + store + " is there already and compresses \"" +
+                   std::string(CompressionName(settings.compression)) +
+                   "\": change that with \"helios config compression " +
+                   std::string(CompressionName(wanted)) + "\"");
+}
+
+}  // namespace
 
 Engine::Engine(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Engine::~Engine() { state_->FlushRest(); }
@@ -16,12 +31,25 @@ Result<std::unique_ptr<Engine>> Engine::Open(EngineOptions options) {
     if (wanted == options.backends.end()) {
       return Error(ErrorCode::kUnsupported, "unknown backend \"" + options.create_with + "\"");
     }
-    HELIOS_TRY(CreateStore(options.store, *wanted));
+    HELIOS_TRY(CreateStore(options.store, *wanted, options.compression));
     backend = IdentifyStore(options.store, options.backends);
   }
   if (!backend) return std::move(backend).error();
+  if (options.compression) HELIOS_TRY(CheckCompression(options.store, *options.compression));
   return std::unique_ptr<Engine>(
       new Engine(std::make_unique<State>(std::move(options), std::move(backend).value())));
+}
+
+Result<Compression> Engine::GetCompression() {
+  HELIOS_TRY_ASSIGN(const StoreSettings settings, ReadSettings(state_->paths.root));
+  return settings.compression;
+}
+
+Result<void> Engine::SetCompression(Compression compression) {
+  HELIOS_TRY(WriteSettings(state_->paths.root, {compression}));
+  HELIOS_TRY_ASSIGN(ObjectStore * store, state_->Store());
+  store->SetCompression(compression);
+  return {};
 }
 
 }  // namespace helios

@@ -12,6 +12,7 @@
 #include "history/restore_intent.h"
 #include "store/decorators.h"
 #include "store/metrics_file.h"
+#include "store/store_settings.h"
 #include "worktree/selected_walk.h"
 
 namespace helios {
@@ -85,7 +86,7 @@ Engine::State::State(EngineOptions engine_options, Backend store_backend)
       cache(options.l1_bytes_max, &metrics),
       log(paths.OperationLog(), paths.Workspaces()),
       refs(paths.Refs()),
-      group_commit([this] { return Store(); }, &log) {}
+      group_commit([this] { return StoreToWrite(); }, &log) {}
 
 Result<ObjectStore*> Engine::State::Store() {
   MutexLock lock(mutex_);
@@ -97,6 +98,17 @@ Result<ObjectStore*> Engine::State::Store() {
     store_ = std::make_unique<CachedStore>(std::move(store), &cache, &metrics);
   }
   return store_.get();
+}
+
+Result<ObjectStore*> Engine::State::StoreToWrite() {
+  HELIOS_TRY_ASSIGN(ObjectStore * store, Store());
+  MutexLock lock(mutex_);
+  if (!has_settings_) {
+    HELIOS_TRY_ASSIGN(const StoreSettings settings, ReadSettings(paths.root));
+    store->SetCompression(settings.compression);
+    has_settings_ = true;
+  }
+  return store;
 }
 
 Result<OpenWorkspace> Engine::State::OpenWorkspaceRoot(const Workspace& workspace,

@@ -37,6 +37,9 @@ class Engine::State {
 
   // The stack L1 → verify → count → backend, opened when it is first needed.
   Result<ObjectStore*> Store() HELIOS_EXCLUDES(mutex_);
+  // The same for whoever will put something: it compresses as the store's settings say. Errors:
+  // those of settings that cannot be read.
+  Result<ObjectStore*> StoreToWrite() HELIOS_EXCLUDES(mutex_);
 
   Result<OpenWorkspace> OpenWorkspaceRoot(const Workspace& workspace, bool create) const;
   // The key alone: for resolving "@".
@@ -113,6 +116,7 @@ class Engine::State {
   const char* phase_ HELIOS_GUARDED_BY(mutex_) = "";
   std::chrono::steady_clock::time_point phase_start_ HELIOS_GUARDED_BY(mutex_);
   std::unique_ptr<ObjectStore> store_ HELIOS_GUARDED_BY(mutex_);
+  bool has_settings_ HELIOS_GUARDED_BY(mutex_) = false;   // StoreToWrite has read them
   bool has_unflushed_ HELIOS_GUARDED_BY(mutex_) = false;  // FlushMetricsNowAndThen left something
   std::chrono::steady_clock::time_point last_flush_ HELIOS_GUARDED_BY(mutex_);
 };

@@ -2,6 +2,7 @@
 
 #include "engine/engine_state.h"
 #include "store/metrics_file.h"
+#include "store/store_settings.h"
 
 namespace helios {
 
@@ -14,6 +15,9 @@ Result<StatisticsReport> Engine::Statistics() {
   HELIOS_TRY_ASSIGN(report.all, ReadMetricsFile(state.paths.Metrics()));
   HELIOS_TRY_ASSIGN(ObjectStore * store, state.Store());
   HELIOS_TRY_ASSIGN(report.totals, store->Totals());
+  if (const Result<StoreSettings> settings = ReadSettings(state.paths.root)) {
+    report.compression = settings->compression;
+  }
   std::unordered_set<Digest, DigestHash> snapshots;
   HELIOS_TRY(state.log.ForEach([&](const Operation& operation) {
     ++report.operations;

@@ -150,7 +150,7 @@ Result<VstCommitReport> Engine::State::CommitVst(Vst& vst, const VstCommitReques
     if (BytesOf(collected.objects) > kSharedBytesMax) {
       HELIOS_TRY(CheckBranch(log, request.branch, commit.base));
       HELIOS_TRY_ASSIGN(commit.written,
-                        WriteAlone([this] { return Store(); }, threads, collected.objects));
+                        WriteAlone([this] { return StoreToWrite(); }, threads, collected.objects));
       collected.objects.clear();
     }
     collected.objects.push_back({report.record, record});

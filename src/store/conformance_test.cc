@@ -628,9 +628,46 @@ INSTANTIATE_TEST_SUITE_P(Memory, StoreConformance,
                               /*is_shared=*/false})),
                          ConformanceCaseName());
 
+// Optimized before whatever is read of it.
+class OptimizedStore : public ForwardingStore {
+ public:
+  using ForwardingStore::ForwardingStore;
+  Result<std::optional<Bytes>> Get(const ObjectKey& key) override {
+    HELIOS_TRY(Optimize({}));
+    return inner().Get(key);
+  }
+  Result<void> GetMany(std::span<const ObjectKey> keys, const GetSink& sink) override {
+    HELIOS_TRY(Optimize({}));
+    return inner().GetMany(keys, sink);
+  }
+  Result<void> ForEachKey(const KeyVisitor& visitor) override {
+    HELIOS_TRY(Optimize({}));
+    return inner().ForEachKey(visitor);
+  }
+};
+
+ConformanceCase OptimizedPacks() {
+  return {"optimized_pack", [](const std::string& folder) -> Result<std::unique_ptr<ObjectStore>> {
+            HELIOS_TRY_ASSIGN(std::unique_ptr<ObjectStore> packs, PackBackend().open(folder));
+            return std::unique_ptr<ObjectStore>(std::make_unique<OptimizedStore>(std::move(packs)));
+          }};
+}
+
+ConformanceCase SmallPacks() {
+  return {"small_pack", [](const std::string& folder) -> Result<std::unique_ptr<ObjectStore>> {
+            HELIOS_TRY_ASSIGN(std::unique_ptr<ObjectStore> packs, PackBackend().open(folder));
+            packs->SetCompression(Compression::kSmall);
+            return packs;
+          }};
+}
+
 INSTANTIATE_TEST_SUITE_P(Pack, StoreConformance,
                          ::testing::ValuesIn(WithDecorators({"pack", PackBackend().open})),
                          ConformanceCaseName());
+INSTANTIATE_TEST_SUITE_P(PackCompression, StoreConformance,
+                         ::testing::Values(OptimizedPacks(), SmallPacks()), ConformanceCaseName());
+INSTANTIATE_TEST_SUITE_P(PackCompression, SharedStoreConformance,
+                         ::testing::Values(OptimizedPacks(), SmallPacks()), ConformanceCaseName());
 INSTANTIATE_TEST_SUITE_P(Pack, SharedStoreConformance,
                          ::testing::ValuesIn(WithDecorators({"pack", PackBackend().open})),
                          ConformanceCaseName());

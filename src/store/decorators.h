@@ -32,6 +32,9 @@ class ForwardingStore : public ObjectStore {
   }
   Result<void> Sync() override { return inner_->Sync(); }
   Result<void> Maintain() override { return inner_->Maintain(); }
+  Result<OptimizeReport> Optimize(const OptimizeRequest& request) override {
+    return inner_->Optimize(request);
+  }
   Result<void> Delete(std::span<const ObjectKey> keys) override { return inner_->Delete(keys); }
   Result<uint64_t> Generation() override { return inner_->Generation(); }
   Result<StoreTotals> Totals() override { return inner_->Totals(); }
@@ -40,6 +43,7 @@ class ForwardingStore : public ObjectStore {
     return inner_->HasParts(parts);
   }
   Result<std::vector<Error>> Check() override { return inner_->Check(); }
+  void SetCompression(Compression compression) override { inner_->SetCompression(compression); }
 
  protected:
   ObjectStore& inner() { return *inner_; }

@@ -14,4 +14,14 @@ Result<void> ObjectStore::PutMany(std::span<const Object> objects) {
   return batch->Publish();
 }
 
+Result<OptimizeReport> ObjectStore::Optimize(const OptimizeRequest&) {
+  OptimizeReport report;
+  HELIOS_TRY_ASSIGN(const StoreTotals before, Totals());
+  HELIOS_TRY(Maintain());
+  HELIOS_TRY_ASSIGN(const StoreTotals after, Totals());
+  report.bytes_before = before.bytes_on_disk;
+  report.bytes_after = after.bytes_on_disk;
+  return report;
+}
+
 }  // namespace helios

@@ -7,7 +7,9 @@
 #include <filesystem>
 #include <optional>
 
+#include "base/text_lines.h"
 #include "helios/owner.h"
+#include "store/store_settings.h"
 
 namespace helios {
 namespace {
@@ -17,17 +19,6 @@ constexpr size_t kMarkerBytesMax = 4096;
 std::string MarkerText(const Backend& backend) {
   return std::string(kStoreMarkerLine) + "version: " + std::to_string(kStoreVersion) +
          "\nbackend: " + backend.name + "\n";
-}
-
-// The rest of the line that begins with `key`; nullopt if there is none.
-std::optional<std::string_view> LineValue(std::string_view text, std::string_view key) {
-  for (size_t start = 0; start < text.size();) {
-    const size_t end = std::min(text.find('\n', start), text.size());
-    const std::string_view line = text.substr(start, end - start);
-    if (line.starts_with(key)) return line.substr(key.size());
-    start = end + 1;
-  }
-  return std::nullopt;
 }
 
 struct Marker {
@@ -47,7 +38,8 @@ std::optional<Marker> ParseMarker(std::string_view text) {
   return Marker{*version, backend.value_or("")};
 }
 
-Result<void> FillStore(const std::string& folder, const Backend& backend) {
+Result<void> FillStore(const std::string& folder, const Backend& backend,
+                       const std::optional<Compression>& compression) {
   const StorePaths paths{folder};
   HELIOS_TRY(MakeFolder(folder));
   HELIOS_TRY(MakeFolder(paths.BackendFolder(backend.name)));
@@ -58,6 +50,7 @@ Result<void> FillStore(const std::string& folder, const Backend& backend) {
     HELIOS_TRY(
         ReplaceFile(empty.substr(0, slash), empty.substr(slash + 1), "", Durability::kCache));
   }
+  if (compression) HELIOS_TRY(WriteSettings(folder, {*compression}));
   HELIOS_TRY(SyncFolder(paths.BackendFolder(backend.name)));
   // Last, and synced with the folder: what carries the marker is whole.
   return ReplaceFile(folder, kStoreMarkerFile, MarkerText(backend), Durability::kDurable);
@@ -66,7 +59,8 @@ Result<void> FillStore(const std::string& folder, const Backend& backend) {
 // Only what FillStore made; never anything that it did not.
 void RemoveUnfinished(const std::string& folder, const Backend& backend) {
   const StorePaths paths{folder};
-  for (const std::string& file : {paths.Marker(), paths.OperationLog(), paths.Lock()}) {
+  for (const std::string& file :
+       {paths.Marker(), paths.OperationLog(), paths.Lock(), paths.Settings()}) {
     ::unlink(file.c_str());
   }
   ::rmdir(paths.BackendFolder(backend.name).c_str());
@@ -76,7 +70,8 @@ void RemoveUnfinished(const std::string& folder, const Backend& backend) {
 
 }  // namespace
 
-Result<void> CreateStore(const std::string& given_path, const Backend& backend) {
+Result<void> CreateStore(const std::string& given_path, const Backend& backend,
+                         const std::optional<Compression>& compression) {
   std::string path = given_path;
   while (path.size() > 1 && path.ends_with('/')) path.pop_back();
   const size_t slash = path.rfind('/');
@@ -84,7 +79,7 @@ Result<void> CreateStore(const std::string& given_path, const Backend& backend) 
   std::error_code ignored;  // what is wrong with the parent shows at the next step
   std::filesystem::create_directories(parent, ignored);
   const std::string temporary = parent + "/" + std::string(kNewStorePrefix) + RandomName();
-  Result<void> made = FillStore(temporary, backend);
+  Result<void> made = FillStore(temporary, backend, compression);
   // A folder replaces an empty folder, and nothing else, by rename.
   if (made && ::rename(temporary.c_str(), path.c_str()) != 0) {
     made = Error::FromErrno(errno, "create store", path);

@@ -2,6 +2,7 @@
 #ifndef HELIOS_STORE_STORE_ROOT_H_
 #define HELIOS_STORE_STORE_ROOT_H_
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -26,6 +27,7 @@ struct StorePaths {
   std::string Refs() const { return root + "/refs"; }
   // Whole files to share bytes with: a cache.
   std::string FileCache() const { return root + "/files"; }
+  std::string Settings() const { return root + "/settings"; }
   std::string Metrics() const { return root + "/statistics"; }
   // Held shared by whoever writes, exclusively by the collector.
   std::string Lock() const { return root + "/lock"; }
@@ -33,8 +35,10 @@ struct StorePaths {
 
 // Creates a store at `path`: whole, under a temporary name beside it, then renamed. An empty folder
 // may be there already. If another process creates the same store meanwhile, theirs is taken.
-// Errors: kFailed if something else is there.
-Result<void> CreateStore(const std::string& path, const Backend& backend);
+// `compression`: its setting; absent leaves it to what stores do by default. Errors: kFailed if
+// something else is there.
+Result<void> CreateStore(const std::string& path, const Backend& backend,
+                         const std::optional<Compression>& compression = std::nullopt);
 
 // Which of `backends` the store at `path` is made of. Errors: kNoStore if there is no store,
 // kCorrupt naming a marker that is not whole, kUnsupported naming a version or backend that is not

@@ -22,7 +22,7 @@ bool SameMembers(const std::vector<Member>& a, const std::vector<Member>& b) {
 void CheckWritesAgain(const DecodedFrame& frame) {
   if (frame.members.empty()) return;  // nobody writes a frame without an object
   Bytes bytes;
-  FrameEncoder encoder;
+  FrameEncoder encoder(EffortOf(Compression::kDefault));
   HELIOS_CHECK(encoder.Append(frame.members, frame.view(), &bytes).has_value());
   const Result<DecodedFrame> again = DecodeFrame(bytes);
   HELIOS_CHECK(again.has_value());

@@ -132,7 +132,7 @@ std::vector<Damage> AllDamages() {
       Flip("HeaderMagic", [](const Anatomy&) { return offsetof(PackHeader, magic); }),
       Flip("HeaderVersion", [](const Anatomy&) { return offsetof(PackHeader, version); }),
       Flip(
-          "HeaderReserved", [](const Anatomy&) { return offsetof(PackHeader, reserved); }, true),
+          "HeaderOptimized", [](const Anatomy&) { return offsetof(PackHeader, optimized); }, true),
       Flip("FrameMagic", HELIOS_AT(zstd_at, offsetof(FrameHeader, magic))),
       Flip("FrameEncoding", HELIOS_AT(zstd_at, offsetof(FrameHeader, encoding))),
       Flip("StoredFrameEncoding", HELIOS_AT(stored_at, offsetof(FrameHeader, encoding))),

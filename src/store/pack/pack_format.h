@@ -21,14 +21,17 @@ inline constexpr char kFooterMagic[8] = {'H', 'E', 'L', 'I', 'O', 'S', 'I', 'X'}
 inline constexpr uint32_t kFrameMagic = 0x4d415246;  // "FRAM"
 inline constexpr uint32_t kPackVersion = 1;
 
-// Objects smaller than kOwnFrameBytesMin share frames of about kFrameBytes: they compress better
-// and faster together, and one frame is what reading any of them costs.
+// About how many bytes small objects fill a frame with (frame.h, Effort).
 inline constexpr size_t kFrameBytes = size_t{128} << 10;
-inline constexpr size_t kOwnFrameBytesMin = kFrameBytes / 2;
-// Trees and their kin are read one here, one there, and mostly hashes, which do not compress: their
-// frames are smaller.
 inline constexpr size_t kMetadataFrameBytes = size_t{8} << 10;
+// The same where space counts for more than the time of reading one object.
+inline constexpr size_t kLargeFrameBytes = size_t{2} << 20;
+inline constexpr size_t kOptimizedFrameBytes = size_t{4} << 20;
+inline constexpr size_t kLargeMetadataFrameBytes = size_t{128} << 10;
+// A frame of so many bytes is full enough for a merge to copy it as it is.
+inline constexpr size_t kFullFrameBytesMin = kFrameBytes / 2;
 inline constexpr size_t kFrameRawBytesMax = kObjectBytesMax;
+static_assert(kOptimizedFrameBytes <= kFrameRawBytesMax);
 inline constexpr uint32_t kFrameMembersMax = 1 << 16;
 // What a reader makes room for before it has seen the bytes: no count in a damaged or hostile file
 // asks for more.
@@ -38,14 +41,14 @@ inline constexpr uint32_t kBucketEntriesMax = 1 << 22;
 struct PackHeader {
   char magic[8];
   uint32_t version;
-  uint32_t reserved;
+  uint32_t optimized;  // 1 in what `helios optimize` wrote: a hint that another time would not help
 };
 static_assert(sizeof(PackHeader) == 16);
 
 enum class Encoding : uint8_t {
   kStored = 0,
   kZstd = 1,
-  // Room for: zstd with a trained dictionary, deltas.
+  // Room for others: docs/decisions/0017 says why dictionaries and deltas are not among them.
 };
 
 struct FrameHeader {
@@ -118,6 +121,10 @@ inline constexpr size_t kBucketEntries = 64;
 inline int CompareEntries(const IndexEntry& a, const IndexEntry& b) {
   const int order = std::memcmp(a.id, b.id, sizeof(a.id));
   return order != 0 ? order : a.kind - b.kind;
+}
+
+inline ObjectKey KeyOf(const IndexEntry& entry) {
+  return {static_cast<ObjectKind>(entry.kind), Digest::FromBytes(entry.id)};
 }
 
 inline uint32_t BucketOf(const uint8_t* id, uint32_t bits) {

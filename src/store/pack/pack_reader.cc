@@ -76,6 +76,7 @@ Result<void> PackReader::ReadTables() {
                                               std::to_string(header.version) +
                                               ", which this build does not know");
   }
+  is_optimized_ = header.optimized == 1;
   const uint64_t footer_offset = file_bytes_ - sizeof(PackFooter);
   HELIOS_TRY(Read(&footer_, sizeof(footer_), footer_offset));
   if (std::memcmp(footer_.magic, kFooterMagic, sizeof(kFooterMagic)) != 0 ||

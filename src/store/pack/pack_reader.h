@@ -44,6 +44,8 @@ class PackReader {
   const std::string& name() const { return name_; }
   const std::string& path() const { return path_; }
   uint64_t file_bytes() const { return file_bytes_; }
+  // A hint that nothing vouches for.
+  bool is_optimized() const { return is_optimized_; }
   const PackFooter& footer() const { return footer_; }
   const std::vector<FrameRef>& frames() const { return frames_; }
 
@@ -70,6 +72,7 @@ class PackReader {
   const std::string path_;
   const std::shared_ptr<OpenFiles> files_;
   uint64_t file_bytes_ = 0;
+  bool is_optimized_ = false;
   PackFooter footer_{};
   std::vector<FrameRef> frames_;
   std::vector<BucketRef> buckets_;

@@ -17,6 +17,7 @@
 #include "base/codec.h"
 #include "base/durable_file.h"
 #include "object/hash.h"
+#include "store/pack/pack_optimizer.h"
 
 namespace helios::pack {
 namespace {
@@ -26,6 +27,8 @@ constexpr int kListAttemptsMax = 64;
 // processor's.
 constexpr size_t kMetadataCacheBytes = size_t{8} << 20;
 constexpr size_t kContentCacheBytes = size_t{1} << 20;
+// Of large frames too a few are kept: those who read folder by folder come back to them.
+constexpr size_t kCachedFramesMin = 8;
 
 // Packs of one tier (each tier eight times the size of the one before) are merged when there are
 // eight of them; packs above the largest tier stay as they are.
@@ -67,8 +70,34 @@ Packs ChooseMerge(const Packs& largest_first, const std::map<std::string, Error>
   return {};
 }
 
-ObjectKey KeyOf(const IndexEntry& entry) {
-  return {static_cast<ObjectKind>(entry.kind), Digest::FromBytes(entry.id)};
+// What one round of optimizing takes, if it is more than one pack: it needs as much free space, and
+// about 60 bytes of memory for each object.
+constexpr uint64_t kOptimizedBytesMax = uint64_t{4} << 30;
+// An optimized pack is taken again if it is at most so many times as large as all that is smaller:
+// its objects are then compressed anew only each time that so much has been added.
+constexpr uint64_t kOptimizedGrowth = 8;
+constexpr auto kOptimizeLockWait = std::chrono::seconds(30);
+
+// The packs of one round, none if there is nothing that optimizing would help.
+template <typename Packs>
+Packs ChooseOptimize(const Packs& largest_first, const std::map<std::string, Error>& damaged) {
+  Packs chosen;
+  uint64_t bytes = 0;
+  const auto take = [&](const auto& pack) {
+    if (!chosen.empty() && bytes + pack->file_bytes() > kOptimizedBytesMax) return;
+    chosen.push_back(pack);
+    bytes += pack->file_bytes();
+  };
+  for (const auto& pack : largest_first) {
+    if (!pack->is_optimized() && !damaged.contains(pack->name())) take(pack);
+  }
+  if (chosen.empty()) return chosen;
+  for (auto pack = largest_first.rbegin(); pack != largest_first.rend(); ++pack) {
+    if (!(*pack)->is_optimized() || damaged.contains((*pack)->name())) continue;
+    if ((*pack)->file_bytes() > kOptimizedGrowth * bytes) break;
+    take(*pack);
+  }
+  return chosen;
 }
 
 // The pack was merged away between its listing and its opening: what it held is elsewhere.
@@ -222,7 +251,7 @@ void PackStore::FrameCache::Add(CachedFrame added, size_t bytes_max) {
   bytes += added.decoded->raw_length;
   added.last_use = ++clock;
   frames.push_back(std::move(added));
-  while (bytes > bytes_max) {
+  while (bytes > bytes_max && frames.size() > kCachedFramesMin) {
     const auto oldest = std::min_element(
         frames.begin(), frames.end(),
         [](const CachedFrame& a, const CachedFrame& b) { return a.last_use < b.last_use; });
@@ -366,7 +395,8 @@ Result<std::vector<bool>> PackStore::HasMany(std::span<const ObjectKey> keys) {
 }
 
 Result<std::unique_ptr<ObjectBatch>> PackStore::OpenBatch() {
-  return std::unique_ptr<ObjectBatch>(std::make_unique<PackWriter>(folder_, published_));
+  return std::unique_ptr<ObjectBatch>(
+      std::make_unique<PackWriter>(folder_, EffortOf(compression_), published_));
 }
 
 Result<void> PackStore::ForEachKey(const KeyVisitor& visitor) {
@@ -513,6 +543,60 @@ Result<void> PackStore::Maintain() {
   }
 }
 
+Result<OptimizeReport> PackStore::Optimize(const OptimizeRequest& request) {
+  RemoveAbandonedFiles(folder_);
+  OptimizeReport report;
+  HELIOS_TRY_ASSIGN(const StoreTotals before, Totals());
+  report.bytes_before = before.bytes_on_disk;
+  std::map<std::string, Error> damaged;
+  while (true) {
+    // Given back after each round: whoever deletes or merges gets its turn.
+    HELIOS_TRY_ASSIGN(const FileLock lock,
+                      FileLock::Acquire(folder_ + "/" + kMergeLockFile, FileLock::Mode::kExclusive,
+                                        kOptimizeLockWait));
+    HELIOS_TRY_ASSIGN(const ListingPointer listing, Refresh());
+    const std::vector<PackPointer> chosen = ChooseOptimize(listing->packs, damaged);
+    if (chosen.empty()) {
+      report.damage = listing->damaged;
+      break;
+    }
+    HELIOS_TRY(OptimizePacks(chosen, request, &damaged, &report));
+  }
+  for (auto& [name, error] : damaged) report.damage.push_back(std::move(error));
+  HELIOS_TRY_ASSIGN(const StoreTotals after, Totals());
+  report.bytes_after = after.bytes_on_disk;
+  return report;
+}
+
+Result<void> PackStore::OptimizePacks(const std::vector<PackPointer>& packs,
+                                      const OptimizeRequest& request,
+                                      std::map<std::string, Error>* damaged,
+                                      OptimizeReport* report) {
+  const size_t damaged_before = damaged->size();
+  for (const PackPointer& pack : packs) {
+    if (Result<void> whole = CheckFrames(*pack); !whole) {
+      if (!IsOfOnePack(whole.error())) return whole;
+      damaged->emplace(pack->name(), std::move(whole).error());
+    }
+  }
+  // The round begins anew without them.
+  if (damaged->size() > damaged_before) return {};
+  PackWriter writer(folder_, OptimizingEffort());
+  writer.MarkOptimized();
+  PackOptimizer optimizer(packs, request, &writer);
+  Result<void> optimized = optimizer.Run();
+  if (!optimized && optimizer.damaged_pack() != nullptr && IsOfOnePack(optimized.error())) {
+    damaged->emplace(optimizer.damaged_pack()->name(), std::move(optimized).error());
+    return {};
+  }
+  if (!optimized) return optimized;
+  HELIOS_TRY(writer.Publish());
+  HELIOS_TRY(ReplacePacks(packs, writer));
+  report->objects += optimizer.objects();
+  report->bytes += optimizer.bytes();
+  return {};
+}
+
 Result<void> PackStore::Delete(std::span<const ObjectKey> keys) {
   const std::unordered_set<ObjectKey, ObjectKeyHash> doomed(keys.begin(), keys.end());
   HELIOS_TRY_ASSIGN(const FileLock lock,
@@ -557,7 +641,7 @@ Result<void> PackStore::CopyPack(PackReader& pack, const Filter& drop,
     }
     if (kept.empty()) continue;
     const uint32_t raw_length = pack.frames()[frame].raw_length;
-    if (whole && raw_length >= kOwnFrameBytesMin) {
+    if (whole && raw_length >= kFullFrameBytesMin) {
       HELIOS_TRY_ASSIGN(const Bytes bytes, pack.ReadRawFrame(frame));
       HELIOS_TRY(writer->PutFrame(bytes, raw_length, kept));
     } else {
@@ -574,7 +658,7 @@ Result<void> PackStore::CopyPack(PackReader& pack, const Filter& drop,
 
 Result<void> PackStore::Rewrite(const std::vector<PackPointer>& packs, const Filter& drop,
                                 std::map<std::string, Error>* damaged) {
-  PackWriter writer(folder_);
+  PackWriter writer(folder_, EffortOf(compression_));
   std::unordered_set<ObjectKey, ObjectKeyHash> copied;
   for (const PackPointer& pack : packs) {
     Result<void> result = CopyPack(*pack, drop, &copied, &writer);
@@ -591,6 +675,11 @@ Result<void> PackStore::Rewrite(const std::vector<PackPointer>& packs, const Fil
     return {};
   }
   HELIOS_TRY(writer.Publish());
+  return ReplacePacks(packs, writer);
+}
+
+Result<void> PackStore::ReplacePacks(const std::vector<PackPointer>& packs,
+                                     const PackWriter& writer) {
   HELIOS_TRY(Sync());
   NoteMerged(packs, writer.published_name() + ".pack");
   HELIOS_TRY(RaiseGeneration());

@@ -34,12 +34,17 @@ class PackStore : public ObjectStore {
   Result<void> ForEachKey(const KeyVisitor& visitor) override;
   Result<void> Sync() override;
   Result<void> Maintain() override;
+  // Rewrites packs that were not yet, and of those that were the ones that are not much larger: as
+  // one, their objects in the order that is asked for, in large frames. A round takes packs of at
+  // most kOptimizedBytesMax together, of which the objects' index entries are in memory.
+  Result<OptimizeReport> Optimize(const OptimizeRequest& request) override;
   Result<void> Delete(std::span<const ObjectKey> keys) override;
   Result<uint64_t> Generation() override;
   Result<StoreTotals> Totals() override;
   Result<std::vector<uint64_t>> Parts() override;
   Result<bool> HasParts(std::span<const uint64_t> parts) override;
   Result<std::vector<Error>> Check() override;
+  void SetCompression(Compression compression) override { compression_ = compression; }
 
  private:
   using PackPointer = std::shared_ptr<PackReader>;
@@ -123,6 +128,12 @@ class PackStore : public ObjectStore {
   static Result<void> CopyPack(PackReader& pack, const Filter& drop,
                                std::unordered_set<ObjectKey, ObjectKeyHash>* copied,
                                PackWriter* writer);
+  // Makes what the writer published stand in place of `packs`.
+  Result<void> ReplacePacks(const std::vector<PackPointer>& packs, const PackWriter& writer);
+  // One round of Optimize; damaged packs are left alone and added to `damaged`. The caller holds
+  // the merge lock.
+  Result<void> OptimizePacks(const std::vector<PackPointer>& packs, const OptimizeRequest& request,
+                             std::map<std::string, Error>* damaged, OptimizeReport* report);
   Result<void> RaiseGeneration();
   // Which pack the objects of others went into, by part, as far as it is remembered.
   std::unordered_map<uint64_t, uint64_t> ReadMerged() const;
@@ -131,6 +142,7 @@ class PackStore : public ObjectStore {
 
   const std::string folder_;
   const std::shared_ptr<OpenFiles> files_ = std::make_shared<OpenFiles>();
+  std::atomic<Compression> compression_ = Compression::kDefault;
   const Fd generation_;  // of the generation file: eight bytes, written in place
   // How many packs the batches of this store have published.
   const std::shared_ptr<std::atomic<uint64_t>> published_ =

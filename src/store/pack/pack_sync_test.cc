@@ -71,6 +71,20 @@ TEST(PackSyncTest, MergedPackIsDurableBeforeTheOldOnesGo) {
   EXPECT_EQ(SyncedFolders::Get().In(folder.path()), both);
 }
 
+TEST(PackSyncTest, OptimizedPackIsDurableBeforeTheOldOnesGo) {
+  const TempFolder folder;
+  Result<std::unique_ptr<ObjectStore>> store = PackStore::Open(folder.path());
+  ASSERT_TRUE(Ok(store));
+  for (uint64_t i = 0; i < 3; ++i) ASSERT_TRUE(Ok((*store)->PutMany(MakeBlobs(3, i))));
+  const Names old = PacksIn(folder.path());
+  ASSERT_TRUE(Ok((*store)->Optimize({})));
+  Names both = PacksIn(folder.path());
+  ASSERT_EQ(both.size(), 1u);
+  both.insert(both.end(), old.begin(), old.end());
+  std::sort(both.begin(), both.end());
+  EXPECT_EQ(SyncedFolders::Get().In(folder.path()), both);
+}
+
 TEST(PackSyncTest, DeletedObjectsDoNotComeBackAfterAPowerCut) {
   const TempFolder folder;
   Result<std::unique_ptr<ObjectStore>> store = PackStore::Open(folder.path());

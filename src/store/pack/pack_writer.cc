@@ -72,7 +72,10 @@ Result<void> PackWriter::Put(const ObjectKey& key, ByteView bytes) {
     return Error(ErrorCode::kInvalidArgument, key.ToString() + " is larger than an object can be");
   }
   if (key.kind != ObjectKind::kBlob) return AddToBlock(metadata_, key, bytes);
-  if (bytes.size() < kOwnFrameBytesMin) return AddToBlock(contents_, key, bytes);
+  // What does not compress would only make reading its neighbours slow.
+  if (bytes.size() < effort_.frame_bytes / 2 && !LooksIncompressible(bytes)) {
+    return AddToBlock(contents_, key, bytes);
+  }
   const Member member = MemberFor(key, bytes.size());
   std::vector<IndexEntry> entries{EntryFor(key, 0, bytes.size())};
   return Append(bytes, {&member, 1}, entries);
@@ -143,6 +146,7 @@ Result<void> PackWriter::Open() {
   PackHeader header{};
   std::memcpy(header.magic, kPackMagic, sizeof(header.magic));
   header.version = kPackVersion;
+  header.optimized = is_optimized_ ? 1 : 0;
   buffer_.reserve(kWriteBytes + 2 * kObjectBytesMax);
   buffer_.append(reinterpret_cast<const char*>(&header), sizeof(header));
   offset_ = sizeof(header);

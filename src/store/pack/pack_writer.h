@@ -19,9 +19,15 @@ namespace helios::pack {
 class PackWriter : public ObjectBatch {
  public:
   // `published`, if given, is raised by one when the pack has become visible.
-  explicit PackWriter(std::string folder,
-                      std::shared_ptr<std::atomic<uint64_t>> published = nullptr)
-      : folder_(std::move(folder)), published_(std::move(published)) {}
+  PackWriter(std::string folder, const Effort& effort,
+             std::shared_ptr<std::atomic<uint64_t>> published = nullptr)
+      : folder_(std::move(folder)),
+        effort_(effort),
+        published_(std::move(published)),
+        encoder_(effort) {
+    contents_.frame_bytes = effort.frame_bytes;
+    metadata_.frame_bytes = effort.metadata_frame_bytes;
+  }
   ~PackWriter() override;
 
   Result<void> Put(const ObjectKey& key, ByteView bytes) override;
@@ -30,13 +36,17 @@ class PackWriter : public ObjectBatch {
   // Takes a frame of another pack as it is, with the index entries of its members (their `frame`
   // field is set here).
   Result<void> PutFrame(ByteView frame, uint32_t raw_length, std::vector<IndexEntry> entries);
+  // Marks the pack as one that cannot be made smaller. Before anything is put.
+  void MarkOptimized() { is_optimized_ = true; }
+  // Of the file so far, without its index.
+  uint64_t file_bytes() const { return offset_; }
   // The name of the published pack, empty if nothing was put.
   const std::string& published_name() const { return published_name_; }
 
  private:
   // Objects that wait to fill a frame.
   struct Block {
-    size_t frame_bytes;  // about so many make a frame
+    size_t frame_bytes = 0;  // about so many make a frame
     Bytes raw;
     std::vector<Member> members;
     std::vector<IndexEntry> entries;
@@ -54,19 +64,18 @@ class PackWriter : public ObjectBatch {
   std::string TemporaryPath() const { return folder_ + "/.tmp-" + name_; }
 
   const std::string folder_;
+  const Effort effort_;
   const std::shared_ptr<std::atomic<uint64_t>> published_;
   std::string name_;  // empty until the file exists
   std::string published_name_;
   Fd fd_;
   FrameEncoder encoder_;
-  Block contents_{kFrameBytes, {}, {}, {}};  // small blobs
-  Block metadata_{kMetadataFrameBytes,
-                  {},
-                  {},
-                  {}};   // everything that is not a blob: read together, so kept together
+  Block contents_;       // small blobs
+  Block metadata_;       // everything that is not a blob: read together, so kept together
   Bytes buffer_;         // bytes that are not written yet
   uint64_t offset_ = 0;  // of the end of buffer_ in the file
   uint64_t written_back_ = 0;
+  bool is_optimized_ = false;
   bool has_failed_ = false;  // a write has: nothing can be published any more
   std::vector<FrameRef> frames_;
   std::vector<IndexEntry> entries_;
