@@ -54,7 +54,7 @@ class LargeReader {
     for (bool at_end = false; !at_end;) {
       HELIOS_TRY_ASSIGN(Segment * segment, NextSegment());
       char* const buffer = segment->Buffer();
-      std::memmove(buffer, rest.data(), rest.size());
+      if (!rest.empty()) std::memmove(buffer, rest.data(), rest.size());
       const size_t room = kSegmentBytes - rest.size();
       HELIOS_TRY_ASSIGN(const size_t count, ReadAt(fd_, buffer + rest.size(), room, read_bytes_));
       at_end = count < room;
