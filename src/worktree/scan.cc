@@ -546,16 +546,21 @@ class Scanner {
     const bool at_rest =
         after.os_error == 0 && after.status == before.status && content->size == before.status.size;
     if (!at_rest && !last) return Outcome::kRetry;
-    entry->entry_class = EntryClass::kFile;
-    entry->status = before.status;
-    entry->status.size = content->size;
-    entry->id = content->id.digest;
-    if (content->size > kWholeBlobBytesMax) {
-      entry->extra = std::make_unique<std::string>(content->manifest.digest.view());
-    }
-    if (!rare.IsEmpty()) entry->rare = std::make_unique<RareAttributes>(std::move(rare));
+    SetFile(entry, before.status, *content, std::move(rare));
     if (entry->is_linked && at_rest && IsOld(before.status, begun)) KeepForOtherNames(*entry);
     return at_rest ? Outcome::kCaptured : Outcome::kRetry;
+  }
+
+  static void SetFile(ScannedEntry* entry, const FileStatus& status, const FileContent& content,
+                      RareAttributes rare) {
+    entry->entry_class = EntryClass::kFile;
+    entry->status = status;
+    entry->status.size = content.size;
+    entry->id = content.id.digest;
+    if (content.size > kWholeBlobBytesMax) {
+      entry->extra = std::make_unique<std::string>(content.manifest.digest.view());
+    }
+    if (!rare.IsEmpty()) entry->rare = std::make_unique<RareAttributes>(std::move(rare));
   }
 
   // --- What few files have -----------------------------------------------------------------------

@@ -87,7 +87,10 @@ bool StatIndex::LoadParts(const IndexHeader& header) {
     return false;
   }
   parts_.resize(static_cast<size_t>(header.part_count));
-  std::memcpy(parts_.data(), bytes_.get() + header.parts_offset, parts_.size() * sizeof(uint64_t));
+  if (!parts_.empty()) {
+    std::memcpy(parts_.data(), bytes_.get() + header.parts_offset,
+                parts_.size() * sizeof(uint64_t));
+  }
   return CheckOf(parts_) == header.parts_check;
 }
 
