@@ -335,7 +335,7 @@ class Engine {
   Result<void> SetCompression(Compression compression);
 
   // Compresses the store anew, as small as it gets: versions of a file and files of a folder
-  // together. Takes minutes for a gigabyte, and about 60 MB of memory for each thread besides a few
+  // together. Takes minutes for a gigabyte, and about 90 MB of memory for each thread besides a few
   // tens of bytes for each object. Others may commit and read meanwhile; ended by whatever, at any
   // moment, it loses nothing. A second call only looks at what came since. Errors: kBusy if another
   // process optimizes; kNoSpace: it needs as much as it writes anew.

@@ -52,7 +52,7 @@ void AddOptimizeCommand(CLI::App* app, Session* session) {
       "Examples:\n"
       "  helios optimize               of the store that this folder uses\n"
       "  helios optimize -j 1          with one processor\n"
-      "Takes some minutes for each gigabyte that was committed since the last time, about 60 MB "
+      "Takes some minutes for each gigabyte that was committed since the last time, about 90 MB "
       "of\n"
       "memory for each thread, and as much free space as it writes anew. Commits and restores go "
       "on\n"

@@ -12,8 +12,8 @@ namespace helios::pack {
 namespace {
 
 // Packs that were written folder by folder are read in nearly their order: this much spares
-// decoding most frames twice.
-constexpr size_t kSourceCacheBytes = size_t{32} << 20;
+// decoding most frames twice. For each thread.
+constexpr size_t kSourceCacheBytes = size_t{8} << 20;
 
 // Objects of one class share frames.
 constexpr size_t kClasses = 4;
@@ -248,7 +248,7 @@ Result<PackOptimizer::FramePointer> PackOptimizer::LoadFrame(uint32_t pack, uint
   MutexLock lock(mutex_);
   cache_.push_back({pack, frame, ++clock_, decoded});
   cached_bytes_ += decoded->raw_length;
-  while (cached_bytes_ > kSourceCacheBytes) {
+  while (cached_bytes_ > kSourceCacheBytes * std::max(1u, request_.threads)) {
     const auto oldest = std::min_element(
         cache_.begin(), cache_.end(),
         [](const CachedFrame& a, const CachedFrame& b) { return a.last_use < b.last_use; });

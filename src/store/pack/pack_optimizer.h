@@ -19,8 +19,7 @@ Result<void> CheckFrames(const PackReader& pack);
 // Puts every object of the packs once into the writer, in frames of OptimizingEffort: blobs, trees,
 // attributes and the rest apart from each other, each in the order of the request; what that does
 // not name comes last, as it lay. Each object is verified against its id on its way, and each frame
-// is read back before it counts. Memory: the packs' index entries, decoded frames of
-// kSourceCacheBytes, and about 60 MB for each thread.
+// is read back before it counts. Memory: the packs' index entries, and about 90 MB for each thread.
 class PackOptimizer {
  public:
   PackOptimizer(std::vector<std::shared_ptr<PackReader>> packs, const OptimizeRequest& request,

@@ -28,7 +28,7 @@ constexpr int kListAttemptsMax = 64;
 constexpr size_t kMetadataCacheBytes = size_t{8} << 20;
 constexpr size_t kContentCacheBytes = size_t{1} << 20;
 // Of large frames too a few are kept: those who read folder by folder come back to them.
-constexpr size_t kCachedFramesMin = 8;
+constexpr size_t kCachedFramesMin = 4;
 
 // Packs of one tier (each tier eight times the size of the one before) are merged when there are
 // eight of them; packs above the largest tier stay as they are.
@@ -263,11 +263,22 @@ void PackStore::FrameCache::Add(CachedFrame added, size_t bytes_max) {
 
 Result<std::shared_ptr<const DecodedFrame>> PackStore::LoadFrame(const PackPointer& pack,
                                                                  uint32_t frame) {
-  {
-    MutexLock lock(mutex_);
-    if (auto cached = metadata_cache_.Find(pack.get(), frame)) return cached;
-    if (auto cached = content_cache_.Find(pack.get(), frame)) return cached;
-  }
+  if (auto cached = FindCached(pack.get(), frame)) return cached;
+  if (pack->frames()[frame].raw_length <= kFrameBytes) return DecodeAndCache(pack, frame);
+  // Threads that write out neighbouring folders want the same large frame: one decodes it.
+  MutexLock turn(turns_[frame % turns_.size()]);
+  if (auto cached = FindCached(pack.get(), frame)) return cached;
+  return DecodeAndCache(pack, frame);
+}
+
+std::shared_ptr<const DecodedFrame> PackStore::FindCached(const PackReader* pack, uint32_t frame) {
+  MutexLock lock(mutex_);
+  if (auto cached = metadata_cache_.Find(pack, frame)) return cached;
+  return content_cache_.Find(pack, frame);
+}
+
+Result<std::shared_ptr<const DecodedFrame>> PackStore::DecodeAndCache(const PackPointer& pack,
+                                                                      uint32_t frame) {
   HELIOS_TRY_ASSIGN(DecodedFrame decoded, pack->ReadFrame(frame));
   auto shared = std::make_shared<const DecodedFrame>(std::move(decoded));
   if (shared->members.size() < 2) return shared;  // nobody else lies in this frame

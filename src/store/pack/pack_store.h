@@ -8,6 +8,7 @@
 #ifndef HELIOS_STORE_PACK_PACK_STORE_H_
 #define HELIOS_STORE_PACK_PACK_STORE_H_
 
+#include <array>
 #include <atomic>
 #include <map>
 #include <memory>
@@ -118,6 +119,12 @@ class PackStore : public ObjectStore {
   Result<std::shared_ptr<const DecodedFrame>> LoadFrame(const PackPointer& pack, uint32_t frame)
       HELIOS_EXCLUDES(mutex_);
 
+  std::shared_ptr<const DecodedFrame> FindCached(const PackReader* pack, uint32_t frame)
+      HELIOS_EXCLUDES(mutex_);
+  Result<std::shared_ptr<const DecodedFrame>> DecodeAndCache(const PackPointer& pack,
+                                                             uint32_t frame)
+      HELIOS_EXCLUDES(mutex_);
+
   using Filter = std::function<bool(const ObjectKey&)>;
   // Replaces `packs` by one pack with their objects, without those for which `drop` is true. If
   // some are damaged, nothing is replaced, and they are added to `damaged`. The caller holds the
@@ -147,6 +154,7 @@ class PackStore : public ObjectStore {
   // How many packs the batches of this store have published.
   const std::shared_ptr<std::atomic<uint64_t>> published_ =
       std::make_shared<std::atomic<uint64_t>>(0);
+  std::array<Mutex, 16> turns_;  // whoever decodes a large frame, by its number; before mutex_
   Mutex mutex_;
   ListingPointer listing_ HELIOS_GUARDED_BY(mutex_) = std::make_shared<Listing>();
   FrameCache metadata_cache_ HELIOS_GUARDED_BY(mutex_);
