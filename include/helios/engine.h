@@ -311,8 +311,8 @@ class Engine {
   Result<DiffReport> Diff(const DiffRequest& request);
 
   // Writes a snapshot, or what is selected of it, into a folder that is not a workspace. Verified
-  // as it is written; not synced. Hard links are made among what is selected. Errors: kUnsupported if
-  // the links that `link` asks for cannot be made there, before anything is written.
+  // as it is written; not synced. Hard links are made among what is selected. Errors: kUnsupported
+  // if the links that `link` asks for cannot be made there, before anything is written.
   Result<MaterializeReport> Materialize(const MaterializeRequest& request);
 
   // Points a tag to a record, durably. Whoever takes an id takes the tag from then on. Errors:
