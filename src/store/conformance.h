@@ -28,6 +28,8 @@ struct ConformanceCase {
   bool is_shared = true;
   // Refuses to return bytes that do not hash to their key.
   bool verifies = false;
+  // Reading alone may move objects to other packs.
+  bool moves_objects_when_read = false;
 };
 
 inline void PrintTo(const ConformanceCase& value, std::ostream* out) { *out << value.name; }
