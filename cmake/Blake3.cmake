@@ -2,7 +2,7 @@
 # their assembly) inside Debian's librust-blake3-dev. Defines the target helios_blake3, and
 # HELIOS_BLAKE3_SYSTEM_LIBRARY if whoever links our static library must link the system's, too.
 # The system's library keeps its inner functions to itself; with the sources they can be called, and
-# HELIOS_BLAKE3_HAS_HASH_MANY says so (src/object/batch_hash.cc).
+# HELIOS_BLAKE3_HAS_HASH_MANY says so (src/object/blake3_inner.h).
 find_path(BLAKE3_INCLUDE_DIR blake3.h)
 find_library(BLAKE3_LIBRARY blake3)
 if(BLAKE3_INCLUDE_DIR AND BLAKE3_LIBRARY)

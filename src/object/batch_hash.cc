@@ -1,5 +1,6 @@
 #include "object/batch_hash.h"
 
+#include "object/blake3_inner.h"
 #include "object/hash.h"
 
 #if HELIOS_BLAKE3_HAS_HASH_MANY
@@ -7,13 +8,6 @@
 #include <array>
 #include <cstring>
 #include <tuple>
-#if defined(__x86_64__) || defined(__i386__)
-// Before blake3_impl.h, which includes it where everything has C linkage.
-#include <immintrin.h>
-#endif
-extern "C" {
-#include <blake3_impl.h>
-}
 #endif
 
 namespace helios {
@@ -21,17 +15,15 @@ namespace helios {
 #if HELIOS_BLAKE3_HAS_HASH_MANY
 namespace {
 
-constexpr size_t kBlockBytes = BLAKE3_BLOCK_LEN;
-constexpr size_t kChunkBytes = BLAKE3_CHUNK_LEN;
 // Larger inputs fill the lanes by themselves.
-constexpr size_t kSharedBytesMax = 16 * kChunkBytes;
+constexpr size_t kSharedBytesMax = 16 * kBlake3ChunkBytes;
 
 size_t ChunkCount(ByteView bytes) {
-  return std::max<size_t>((bytes.size() + kChunkBytes - 1) / kChunkBytes, 1);
+  return std::max<size_t>((bytes.size() + kBlake3ChunkBytes - 1) / kBlake3ChunkBytes, 1);
 }
 
 ByteView ChunkAt(ByteView bytes, size_t index) {
-  return bytes.substr(std::min(index * kChunkBytes, bytes.size()), kChunkBytes);
+  return bytes.substr(std::min(index * kBlake3ChunkBytes, bytes.size()), kBlake3ChunkBytes);
 }
 
 // What inputs must have in common to be hashed side by side.
@@ -90,19 +82,19 @@ struct Chunk {
   bool is_root = false;  // the only one of its input
   Digest* value = nullptr;
 
-  bool EndsInBlock() const { return bytes.empty() || bytes.size() % kBlockBytes != 0; }
+  bool EndsInBlock() const { return bytes.empty() || bytes.size() % kBlake3BlockBytes != 0; }
   int LastFlags() const { return CHUNK_END | (is_root ? ROOT : 0); }
   // Of the blocks that are whole.
   Shape WholeBlocks() const {
-    return {bytes.size() / kBlockBytes, 0, CHUNK_START, EndsInBlock() ? 0 : LastFlags()};
+    return {bytes.size() / kBlake3BlockBytes, 0, CHUNK_START, EndsInBlock() ? 0 : LastFlags()};
   }
 };
 
 // Adds the last block of a chunk that is not whole to the value of those before it.
 void FinishChunk(const blake3_hasher& start, const Chunk& chunk) {
-  const size_t whole = chunk.bytes.size() / kBlockBytes;
-  const ByteView rest = chunk.bytes.substr(whole * kBlockBytes);
-  std::array<uint8_t, kBlockBytes> block{};
+  const size_t whole = chunk.bytes.size() / kBlake3BlockBytes;
+  const ByteView rest = chunk.bytes.substr(whole * kBlake3BlockBytes);
+  std::array<uint8_t, kBlake3BlockBytes> block{};
   std::copy(rest.begin(), rest.end(), block.begin());
   std::array<uint32_t, 8> words;
   static_assert(sizeof(words) == Digest::kSize);
@@ -216,7 +208,7 @@ std::vector<BlobId> HashBlobs(std::span<const ByteView> contents) {
 
 PiecewiseHash HashPiecewise(ObjectKind kind, ByteView bytes, ByteView before,
                             std::span<const Digest> before_pieces) {
-  if (bytes.size() <= kChunkBytes) return {HashOnlyChunk(kind, bytes), {}};
+  if (bytes.size() <= kBlake3ChunkBytes) return {HashOnlyChunk(kind, bytes), {}};
   PiecewiseHash hash;
   hash.pieces.resize(ChunkCount(bytes));
   std::vector<Chunk> chunks;

@@ -1,19 +1,14 @@
 #include "object/span_hash.h"
 
+#include "base/check.h"
+#include "object/blake3_inner.h"
+
 #if HELIOS_BLAKE3_HAS_HASH_MANY
 #include <algorithm>
 #include <array>
 #include <bit>
 #include <cstring>
 
-#include "base/check.h"
-#if defined(__x86_64__) || defined(__i386__)
-// Before blake3_impl.h, which includes it where everything has C linkage.
-#include <immintrin.h>
-#endif
-extern "C" {
-#include <blake3_impl.h>
-}
 #endif
 
 namespace helios {
@@ -21,11 +16,9 @@ namespace helios {
 #if HELIOS_BLAKE3_HAS_HASH_MANY
 namespace {
 
-constexpr size_t kBlockBytes = BLAKE3_BLOCK_LEN;
-constexpr size_t kChunkBytes = BLAKE3_CHUNK_LEN;
 // 1 MiB: a longer input is never a single subtree, of which the joiner could not make a root.
 constexpr unsigned kSubtreeLevelMax = 10;
-static_assert(sizeof(Digest) == Digest::kSize && 2 * Digest::kSize == kBlockBytes,
+static_assert(sizeof(Digest) == Digest::kSize && 2 * Digest::kSize == kBlake3BlockBytes,
               "neighbours are one block");
 
 // Values of inputs that lie in a row, each of `blocks` blocks.
@@ -37,7 +30,7 @@ std::vector<Digest> HashRow(const void* first, size_t count, size_t blocks, uint
   const auto* input = static_cast<const uint8_t*>(first);
   for (size_t done = 0; done < count;) {
     const size_t batch = std::min(inputs.size(), count - done);
-    for (size_t i = 0; i < batch; ++i, input += blocks * kBlockBytes) inputs[i] = input;
+    for (size_t i = 0; i < batch; ++i, input += blocks * kBlake3BlockBytes) inputs[i] = input;
     blake3_hash_many(inputs.data(), batch, blocks, HashStart(ObjectKind::kBlob).key,
                      is_counting ? counter + done : counter, is_counting, flags, flags_start,
                      flags_end, reinterpret_cast<uint8_t*>(&values[done]));
@@ -47,8 +40,9 @@ std::vector<Digest> HashRow(const void* first, size_t count, size_t blocks, uint
 }
 
 std::vector<Digest> HashWholeChunks(ByteView bytes, uint64_t first_index) {
-  return HashRow(bytes.data(), bytes.size() / kChunkBytes, kChunkBytes / kBlockBytes, first_index,
-                 true, 0, CHUNK_START, CHUNK_END);
+  return HashRow(bytes.data(), bytes.size() / kBlake3ChunkBytes,
+                 kBlake3ChunkBytes / kBlake3BlockBytes, first_index, true, 0, CHUNK_START,
+                 CHUNK_END);
 }
 
 std::vector<Digest> JoinPairs(const Digest* first, size_t pairs) {
@@ -60,7 +54,7 @@ Digest JoinPair(const Digest& left, const Digest& right, int flags) {
   std::array<uint32_t, 8> words;
   static_assert(sizeof(words) == Digest::kSize);
   std::memcpy(words.data(), HashStart(ObjectKind::kBlob).key, sizeof(words));
-  blake3_compress_in_place(words.data(), block[0].bytes.data(), kBlockBytes, 0,
+  blake3_compress_in_place(words.data(), block[0].bytes.data(), kBlake3BlockBytes, 0,
                            static_cast<uint8_t>(PARENT | flags));
   return Digest::FromBytes(words.data());
 }
@@ -69,9 +63,9 @@ Digest JoinPair(const Digest& left, const Digest& right, int flags) {
 Digest HashChunk(ByteView bytes, uint64_t index) {
   std::array<uint32_t, 8> words;
   std::memcpy(words.data(), HashStart(ObjectKind::kBlob).key, sizeof(words));
-  for (size_t at = 0; at < bytes.size(); at += kBlockBytes) {
-    const ByteView part = bytes.substr(at, kBlockBytes);
-    std::array<uint8_t, kBlockBytes> block{};
+  for (size_t at = 0; at < bytes.size(); at += kBlake3BlockBytes) {
+    const ByteView part = bytes.substr(at, kBlake3BlockBytes);
+    std::array<uint8_t, kBlake3BlockBytes> block{};
     std::copy(part.begin(), part.end(), block.begin());
     const int flags = (at == 0 ? CHUNK_START : 0) |
                       (at + part.size() == bytes.size() ? static_cast<int>(CHUNK_END) : 0);
@@ -85,15 +79,15 @@ Digest HashChunk(ByteView bytes, uint64_t index) {
 
 SpanHash HashSpan(uint64_t offset, ByteView bytes) {
   SpanHash span;
-  const size_t into_chunk = offset % kChunkBytes;
-  if (into_chunk > 0) span.head = bytes.substr(0, kChunkBytes - into_chunk);
+  const size_t into_chunk = offset % kBlake3ChunkBytes;
+  if (into_chunk > 0) span.head = bytes.substr(0, kBlake3ChunkBytes - into_chunk);
   bytes.remove_prefix(span.head.size());
-  span.tail = bytes.substr(bytes.size() / kChunkBytes * kChunkBytes);
+  span.tail = bytes.substr(bytes.size() / kBlake3ChunkBytes * kBlake3ChunkBytes);
   bytes.remove_suffix(span.tail.size());
 
   // Level by level: neighbours are joined, and what has none in this span stands for itself. On the
   // left that goes from small to large subtrees, on the right from large to small.
-  uint64_t index = (offset + span.head.size()) / kChunkBytes;  // of the first, on its level
+  uint64_t index = (offset + span.head.size()) / kBlake3ChunkBytes;  // of the first, on its level
   std::vector<Digest> values = HashWholeChunks(bytes, index);
   std::vector<SpanHash::Subtree> right;
   unsigned level = 0;
@@ -130,7 +124,7 @@ void SpanJoiner::AddSubtree(const SpanHash::Subtree& subtree) {
 
 void SpanJoiner::AddBytes(ByteView bytes) {
   partial_.append(bytes);
-  if (partial_.size() < kChunkBytes) return;
+  if (partial_.size() < kBlake3ChunkBytes) return;
   const Digest value = HashChunk(partial_, chunks_);
   partial_.clear();
   AddSubtree({0, value});
