@@ -9,7 +9,8 @@
 namespace helios {
 
 enum class Compression {
-  kFast,     // not at all: commits take half the time, the store is as large as what it holds
+  kFast,     // not at all: what is new is committed in two thirds of the time or less, and the
+             // store is as large as what it holds
   kDefault,  // as much as costs next to no time
   kSmall,    // more, for several times the time; small files are read more slowly
 };
