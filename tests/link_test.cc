@@ -191,8 +191,8 @@ TEST_F(LinkTest, TheCacheMayBeDeletedAtAnyTime) {
 }
 
 TEST_F(LinkTest, HardLinksToAnotherFileSystemAreRefusedBeforeAnythingIsWritten) {
-  const TemporaryFolder other("/dev/shm");
   if (::access("/dev/shm", W_OK) != 0) GTEST_SKIP() << "no second file system";
+  const TemporaryFolder other("/dev/shm");
   WriteTree();
   const std::string id = Commit();
   const std::string out = other.path() + "/out";

@@ -67,7 +67,9 @@ void AddDoctorCommand(CLI::App* app, Session* session) {
       "Examples:\n"
       "  helios doctor                 of the store that this folder uses\n"
       "  helios doctor --store DIR --json\n"
-      "Looks at the store's structures, not at every content, and repairs nothing.\n"
+      "Looks at the store's structures and at the file cache of \"materialize --link\", not at "
+      "every\n"
+      "content, and repairs nothing.\n"
       "Exit codes: 0 all is well; 10 no store; 12 damage found; 13 an object is missing; 14 no\n"
       "space; 1 anything else that is wrong.");
   command->callback([session] { session->run = [session] { return Run(*session); }; });

@@ -2,11 +2,6 @@
 #ifndef HELIOS_WORKTREE_CONTENT_READER_H_
 #define HELIOS_WORKTREE_CONTENT_READER_H_
 
-#include <functional>
-#include <memory>
-
-#include "base/thread_pool.h"
-#include "helios/ids.h"
 #include "worktree/large_content.h"
 
 namespace helios {

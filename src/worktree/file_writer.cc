@@ -11,7 +11,6 @@
 #include <cstring>
 
 #include "base/durable_file.h"
-#include "object/chunker.h"
 #include "worktree/sparse_file.h"
 #include "worktree/user_xattrs.h"
 

@@ -1,10 +1,8 @@
 #include "worktree/large_content.h"
 
-#include <unistd.h>
-
-#include <cerrno>
 #include <cstring>
 
+#include "base/fd.h"
 #include "base/ordered_tasks.h"
 #include "object/hash.h"
 #include "object/manifest.h"
@@ -56,7 +54,8 @@ class LargeReader {
       char* const buffer = segment->Buffer();
       if (!rest.empty()) std::memmove(buffer, rest.data(), rest.size());
       const size_t room = kSegmentBytes - rest.size();
-      HELIOS_TRY_ASSIGN(const size_t count, ReadAt(fd_, buffer + rest.size(), room, read_bytes_));
+      HELIOS_TRY_ASSIGN(const size_t count,
+                        ReadAt(fd_, buffer + rest.size(), room, read_bytes_, "file"));
       at_end = count < room;
       read_bytes_ += count;
       rest = ByteView(buffer, rest.size() + count);
@@ -163,26 +162,6 @@ Result<FileContent> ReadLargeContent(const ReadingTask& task, int fd, Segment* o
                                      const ObjectSink& sink) {
   own->chunks = 0;
   return LargeReader(task, fd, own, sink).Read();
-}
-
-Result<size_t> ReadSomeAt(int fd, char* buffer, size_t size, uint64_t offset) {
-  ssize_t n;
-  do {
-    n = ::pread(fd, buffer, size, static_cast<off_t>(offset));
-  } while (n < 0 && errno == EINTR);
-  if (n < 0) return Error::FromErrno(errno, "read", "file");
-  return static_cast<size_t>(n);
-}
-
-Result<size_t> ReadAt(int fd, char* buffer, size_t size, uint64_t offset) {
-  size_t filled = 0;
-  while (filled < size) {
-    HELIOS_TRY_ASSIGN(const size_t n,
-                      ReadSomeAt(fd, buffer + filled, size - filled, offset + filled));
-    if (n == 0) break;
-    filled += n;
-  }
-  return filled;
 }
 
 }  // namespace helios

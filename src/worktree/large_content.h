@@ -70,11 +70,6 @@ struct ReadingTask {
 Result<FileContent> ReadLargeContent(const ReadingTask& task, int fd, Segment* own,
                                      const ObjectSink& sink);
 
-// Reads `size` bytes that begin at `offset`; fewer where the file ends.
-Result<size_t> ReadAt(int fd, char* buffer, size_t size, uint64_t offset);
-// The same with one call, which may bring fewer.
-Result<size_t> ReadSomeAt(int fd, char* buffer, size_t size, uint64_t offset);
-
 }  // namespace helios
 
 #endif  // HELIOS_WORKTREE_LARGE_CONTENT_H_
