@@ -67,8 +67,8 @@ int Run(Session& session, Options& options) {
                      Count(report->written.files, "file") + ", " +
                      FormatBytes(report->written.bytes) + " into " + QuoteName(request.out) + "\n");
     if (report->written.shared > 0) {
-      output.PrintText("  " + Count(report->written.shared, "file") +
-                       " share their bytes with the store's file cache\n");
+      output.PrintText("  the bytes of " + Count(report->written.shared, "file") +
+                       " are shared with the store's file cache\n");
     }
   }
   WarnUnmatched(output, report->unmatched_patterns);
