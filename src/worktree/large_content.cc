@@ -1,5 +1,7 @@
 #include "worktree/large_content.h"
 
+#include <sys/mman.h>
+
 #include <cstring>
 
 #include "base/fd.h"
@@ -139,6 +141,17 @@ class LargeReader {
 };
 
 }  // namespace
+
+// Where the system has them, two pages instead of a thousand, each of which would stop its first
+// user for a while.
+char* Segment::Buffer() {
+  static_assert(kSegmentBytes % static_cast<size_t>(kHugePageBytes) == 0);
+  if (bytes_ == nullptr) {
+    bytes_.reset(static_cast<char*>(::operator new(kSegmentBytes, kHugePageBytes)));
+    (void)::madvise(bytes_.get(), kSegmentBytes, MADV_HUGEPAGE);  // a wish
+  }
+  return bytes_.get();
+}
 
 SpareSegments::SpareSegments(size_t count) {
   while (free_.size() < count) free_.push_back(std::make_unique<Segment>());

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <new>
 #include <vector>
 
 #include "base/mutex.h"
@@ -30,15 +31,16 @@ inline constexpr size_t kSegmentBytes = 2 * kFastCdc2020.max_bytes;
 // A buffer, which takes memory from its first use on.
 class Segment {
  public:
-  char* Buffer() {
-    if (bytes_ == nullptr) bytes_.reset(new char[kSegmentBytes]);
-    return bytes_.get();
-  }
+  char* Buffer();
   // How many chunks in it are still needed. For its user.
   size_t chunks = 0;
 
  private:
-  std::unique_ptr<char[]> bytes_;
+  static constexpr std::align_val_t kHugePageBytes{size_t{2} << 20};
+  struct Delete {
+    void operator()(char* bytes) const { ::operator delete(bytes, kHugePageBytes); }
+  };
+  std::unique_ptr<char, Delete> bytes_;
 };
 
 // Segments for whoever reads a large file, beside the one that each worker has: with them a file's

@@ -31,7 +31,7 @@ constexpr size_t kListBufferBytes = size_t{64} << 10;
 constexpr int kReadAttemptsMax = 4;
 // Beside one segment for each thread: enough that the one who reads a large file is ahead of the
 // others, and few enough that what they hold stays in a processor's cache.
-constexpr size_t kSpareSegments = 4;
+constexpr unsigned kSpareSegmentsMax = 4;
 
 constexpr char kIgnoreFile[] = ".heliosignore";
 
@@ -76,7 +76,7 @@ class Scanner {
       : options_(options),
         result_(result),
         workers_(options.threads),
-        spare_(options.threads > 1 ? kSpareSegments : 0) {}
+        spare_(options.threads > 1 ? std::min(options.threads, kSpareSegmentsMax) : 0) {}
 
   Result<void> Run(Fd root) {
     const StatusOrErrno status = StatusOf(root.get());

@@ -1,5 +1,7 @@
 #include "store/pack/frame.h"
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 #include <zstd.h>
 
 #include <cstring>
@@ -28,14 +30,6 @@ constexpr size_t kRepeatBytes = size_t{32} << 10;
 
 Error Damaged(std::string_view reason) { return Error(ErrorCode::kCorrupt, std::string(reason)); }
 
-// `rest`: members and payload.
-uint32_t FrameCheck(const FrameHeader& header, ByteView rest) {
-  Hasher hasher;
-  hasher.Update({reinterpret_cast<const char*>(&header), offsetof(FrameHeader, check)});
-  hasher.Update(rest);
-  return LoadLittleEndian<uint32_t>(hasher.Finish().bytes.data());
-}
-
 // One decompressor per thread: it is the thread's working memory, not state that anyone shares.
 ZSTD_DCtx* ThreadDecompressor() {
   struct Holder {
@@ -47,12 +41,13 @@ ZSTD_DCtx* ThreadDecompressor() {
 }
 
 Result<void> DecodePayload(const FrameHeader& header, ByteView payload, char* raw) {
-  if (header.encoding == static_cast<uint8_t>(Encoding::kStored)) {
+  const auto encoding = static_cast<Encoding>(header.encoding);
+  if (IsStored(encoding)) {
     if (payload.size() != header.raw_length) return Damaged("stored length differs");
     std::memcpy(raw, payload.data(), payload.size());
     return {};
   }
-  if (header.encoding != static_cast<uint8_t>(Encoding::kZstd)) {
+  if (encoding != Encoding::kZstd && encoding != Encoding::kZstdBlake3) {
     return Error(ErrorCode::kUnsupported, "unknown encoding " + std::to_string(header.encoding));
   }
   const size_t size = ZSTD_decompressDCtx(ThreadDecompressor(), raw, header.raw_length,
@@ -124,51 +119,71 @@ FrameEncoder::FrameEncoder(const Effort& effort) : effort_(effort), context_(ZST
 
 FrameEncoder::~FrameEncoder() { ZSTD_freeCCtx(context_); }
 
-Result<size_t> FrameEncoder::Compress(ByteView raw, char* out, size_t room) {
-  if (effort_.level == 0) return raw.size();
+Result<ByteView> FrameEncoder::Compress(ByteView raw) {
+  if (effort_.level == 0) return raw;
   const bool is_noise = LooksIncompressible(raw);
-  if (is_noise && !effort_.finds_repeats) return raw.size();
-  const size_t payload =
+  if (is_noise && !effort_.finds_repeats) return raw;
+  const size_t room = ZSTD_compressBound(raw.size());
+  if (compressed_bytes_max_ < room) {
+    compressed_.reset(new char[room]);
+    compressed_bytes_max_ = room;
+  }
+  char* const out = compressed_.get();
+  const size_t size =
       is_noise ? CompressRepeats(context_, raw, out, room)
                : ZSTD_compressCCtx(context_, out, room, raw.data(), raw.size(), effort_.level);
-  if (ZSTD_isError(payload)) {
-    return Error(ErrorCode::kFailed, std::string("cannot compress: ") + ZSTD_getErrorName(payload));
+  if (ZSTD_isError(size)) {
+    return Error(ErrorCode::kFailed, std::string("cannot compress: ") + ZSTD_getErrorName(size));
   }
-  return SavesNothing(payload, raw.size()) ? raw.size() : payload;
+  return SavesNothing(size, raw.size()) ? raw : ByteView(out, size);
+}
+
+Result<EncodedFrame> FrameEncoder::Encode(std::span<const Member> members, ByteView raw) {
+  EncodedFrame frame;
+  HELIOS_TRY_ASSIGN(frame.payload, Compress(raw));
+  const bool is_stored = frame.payload.data() == raw.data();
+  const ByteView member_bytes{reinterpret_cast<const char*>(members.data()), members.size_bytes()};
+  FrameHeader header{};
+  header.magic = kFrameMagic;
+  header.encoding = static_cast<uint8_t>(is_stored ? Encoding::kStored : Encoding::kZstd);
+  header.member_count = static_cast<uint32_t>(members.size());
+  header.raw_length = static_cast<uint32_t>(raw.size());
+  header.payload_length = static_cast<uint32_t>(frame.payload.size());
+  header.check = FrameCheck(header, member_bytes, frame.payload);
+  frame.head.reserve(sizeof(header) + member_bytes.size());
+  frame.head.append(reinterpret_cast<const char*>(&header), sizeof(header)).append(member_bytes);
+  return frame;
 }
 
 Result<void> FrameEncoder::Append(std::span<const Member> members, ByteView raw, Bytes* out) {
-  const ByteView member_bytes{reinterpret_cast<const char*>(members.data()), members.size_bytes()};
-  const size_t start = out->size();
-  const size_t payload_start = start + sizeof(FrameHeader) + member_bytes.size();
-  out->resize(payload_start + ZSTD_compressBound(raw.size()));
-  char* const payload = out->data() + payload_start;
-  HELIOS_TRY_ASSIGN(const size_t payload_bytes,
-                    Compress(raw, payload, out->size() - payload_start));
-  FrameHeader header{};
-  header.magic = kFrameMagic;
-  header.encoding = static_cast<uint8_t>(Encoding::kZstd);
-  if (payload_bytes == raw.size()) {
-    header.encoding = static_cast<uint8_t>(Encoding::kStored);
-    std::memcpy(payload, raw.data(), raw.size());
-  }
-  header.member_count = static_cast<uint32_t>(members.size());
-  header.raw_length = static_cast<uint32_t>(raw.size());
-  header.payload_length = static_cast<uint32_t>(payload_bytes);
-  if (!members.empty()) {
-    std::memcpy(out->data() + start + sizeof(header), member_bytes.data(), member_bytes.size());
-  }
-  out->resize(payload_start + payload_bytes);
-  header.check = FrameCheck(header, ByteView(*out).substr(start + sizeof(header)));
-  std::memcpy(out->data() + start, &header, sizeof(header));
+  HELIOS_TRY_ASSIGN(const EncodedFrame frame, Encode(members, raw));
+  out->append(frame.head).append(frame.payload);
   return {};
+}
+
+uint32_t FrameCheck(const FrameHeader& header, ByteView members, ByteView payload) {
+  const ByteView head(reinterpret_cast<const char*>(&header), offsetof(FrameHeader, check));
+  const auto encoding = static_cast<Encoding>(header.encoding);
+  if (encoding == Encoding::kStoredBlake3 || encoding == Encoding::kZstdBlake3) {
+    Hasher hasher;
+    hasher.Update(head);
+    hasher.Update(members);
+    hasher.Update(payload);
+    return LoadLittleEndian<uint32_t>(hasher.Finish().bytes.data());
+  }
+  XXH3_state_t state;
+  XXH3_INITSTATE(&state);
+  XXH3_64bits_reset_withSeed(&state, XXH3_64bits(head.data(), head.size()));
+  XXH3_64bits_update(&state, members.data(), members.size());
+  XXH3_64bits_update(&state, payload.data(), payload.size());
+  return static_cast<uint32_t>(XXH3_64bits_digest(&state));
 }
 
 bool IsWholeFrame(ByteView frame) {
   if (frame.size() < sizeof(FrameHeader)) return false;
   const auto header = LoadLittleEndian<FrameHeader>(frame.data());
   return header.magic == kFrameMagic &&
-         header.check == FrameCheck(header, frame.substr(sizeof(FrameHeader)));
+         header.check == FrameCheck(header, {}, frame.substr(sizeof(FrameHeader)));
 }
 
 Result<DecodedFrame> DecodeFrame(ByteView frame) {
@@ -181,7 +196,7 @@ Result<DecodedFrame> DecodeFrame(ByteView frame) {
   }
   const size_t member_bytes = header.member_count * sizeof(Member);
   if (frame.size() != member_bytes + header.payload_length) return Damaged("length differs");
-  if (header.check != FrameCheck(header, frame)) return Damaged("its check differs");
+  if (header.check != FrameCheck(header, {}, frame)) return Damaged("its check differs");
   DecodedFrame decoded;
   decoded.members.resize(header.member_count);
   if (member_bytes > 0) std::memcpy(decoded.members.data(), frame.data(), member_bytes);

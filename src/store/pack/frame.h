@@ -34,6 +34,13 @@ Effort OptimizingEffort();
 // twentieth of trying. Only for 64 KiB and more; less is always worth trying.
 bool LooksIncompressible(ByteView bytes);
 
+// A frame in two pieces.
+struct EncodedFrame {
+  Bytes head;  // header and members
+  ByteView payload;
+  size_t size() const { return head.size() + payload.size(); }
+};
+
 // Makes frames. Holds a compressor's memory; used by one thread.
 class FrameEncoder {
  public:
@@ -42,15 +49,20 @@ class FrameEncoder {
   FrameEncoder(const FrameEncoder&) = delete;
   FrameEncoder& operator=(const FrameEncoder&) = delete;
 
-  // Appends one frame to `out`: compressed, or stored where that does not save 3 %.
+  // Compressed, or stored where that does not save 3 %. The payload is good until the next call,
+  // and while `raw` is.
+  Result<EncodedFrame> Encode(std::span<const Member> members, ByteView raw);
+  // Appends the same to `out`.
   Result<void> Append(std::span<const Member> members, ByteView raw, Bytes* out);
 
  private:
-  // The payload's length, `raw.size()` if it shall be stored.
-  Result<size_t> Compress(ByteView raw, char* out, size_t room);
+  // What the payload shall be: `raw` itself, or compressed bytes that are good until the next call.
+  Result<ByteView> Compress(ByteView raw);
 
   const Effort effort_;
   ZSTD_CCtx_s* context_;
+  std::unique_ptr<char[]> compressed_;
+  size_t compressed_bytes_max_ = 0;
 };
 
 struct DecodedFrame {
@@ -59,6 +71,9 @@ struct DecodedFrame {
   size_t raw_length = 0;
   ByteView view() const { return {raw.get(), raw_length}; }
 };
+
+// What the header's check must be. Of members and payload only how they follow each other counts.
+uint32_t FrameCheck(const FrameHeader& header, ByteView members, ByteView payload);
 
 // True if the frame's check holds: it is as it was written.
 bool IsWholeFrame(ByteView frame);

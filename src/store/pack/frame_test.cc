@@ -54,10 +54,7 @@ Bytes Lie(const Bytes& frame, const std::function<void(FrameHeader&, Member*)>& 
   std::memcpy(members.data(), changed.data() + sizeof(header), members.size() * sizeof(Member));
   lie(header, members.data());
   std::memcpy(changed.data() + sizeof(header), members.data(), members.size() * sizeof(Member));
-  Hasher hasher;
-  hasher.Update({reinterpret_cast<const char*>(&header), offsetof(FrameHeader, check)});
-  hasher.Update(ByteView(changed).substr(sizeof(header)));
-  header.check = LoadLittleEndian<uint32_t>(hasher.Finish().bytes.data());
+  header.check = FrameCheck(header, {}, ByteView(changed).substr(sizeof(header)));
   std::memcpy(changed.data(), &header, sizeof(header));
   return changed;
 }
@@ -258,11 +255,33 @@ TEST(FrameTest, RefusesPayloadOfAnotherLength) {
 
 TEST(FrameTest, NamesAnUnknownEncoding) {
   const Bytes frame = Encode(MakeSample({3000}, true));
-  for (const uint8_t encoding : {uint8_t{2}, uint8_t{77}, uint8_t{255}}) {
+  for (const uint8_t encoding : {uint8_t{4}, uint8_t{77}, uint8_t{255}}) {
     const Bytes later =
         Lie(frame, [&](FrameHeader& header, Member*) { header.encoding = encoding; });
     EXPECT_TRUE(Fails(DecodeFrame(later), ErrorCode::kUnsupported, std::to_string(encoding)));
   }
+}
+
+// As they were written before checks were of XXH3.
+TEST(FrameTest, ReadsFramesWhoseCheckIsOfBlake3) {
+  for (const bool is_compressible : {true, false}) {
+    const Sample sample = MakeSample({3000, 200}, is_compressible);
+    const Bytes frame = Lie(Encode(sample), [](FrameHeader& header, Member*) {
+      header.encoding = static_cast<uint8_t>(IsStored(static_cast<Encoding>(header.encoding))
+                                                 ? Encoding::kStoredBlake3
+                                                 : Encoding::kZstdBlake3);
+    });
+    const Result<DecodedFrame> decoded = DecodeFrame(frame);
+    ASSERT_TRUE(Ok(decoded));
+    EXPECT_TRUE(decoded->view() == sample.raw);
+    for (size_t at = 0; at < frame.size(); ++at) {
+      Bytes damaged = frame;
+      damaged[at] = static_cast<char>(damaged[at] ^ 1);
+      EXPECT_FALSE(IsWholeFrame(damaged)) << at;
+    }
+  }
+  EXPECT_TRUE(IsWholeFrame(
+      *HexDecode("4652414d00000000010000000300000003000000121aaefb0300000001000000616263")));
 }
 
 TEST(FrameTest, RefusesNoise) {
@@ -299,7 +318,7 @@ TEST(FrameTest, StoredAbcIsAsTheFormatPageSays) {
   ASSERT_TRUE(
       Ok(FrameEncoder(EffortOf(Compression::kDefault)).Append({&member, 1}, "abc", &frame)));
   EXPECT_EQ(HexEncode(frame),
-            "4652414d00000000010000000300000003000000121aaefb0300000001000000616263");
+            "4652414d02000000010000000300000003000000a65a1ee90300000001000000616263");
 }
 
 }  // namespace

@@ -46,10 +46,18 @@ struct PackHeader {
 static_assert(sizeof(PackHeader) == 16);
 
 enum class Encoding : uint8_t {
-  kStored = 0,
-  kZstd = 1,
+  // Their check is of BLAKE3: read, and no longer written.
+  kStoredBlake3 = 0,
+  kZstdBlake3 = 1,
+  // Their check is of XXH3.
+  kStored = 2,
+  kZstd = 3,
   // Room for others: docs/decisions/0017 says why dictionaries and deltas are not among them.
 };
+
+inline bool IsStored(Encoding encoding) {
+  return encoding == Encoding::kStored || encoding == Encoding::kStoredBlake3;
+}
 
 struct FrameHeader {
   uint32_t magic;

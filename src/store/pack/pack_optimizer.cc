@@ -32,9 +32,8 @@ size_t ClassOf(uint8_t kind) {
   return 3;
 }
 
-bool IsStored(ByteView frame) {
-  return LoadLittleEndian<FrameHeader>(frame.data()).encoding ==
-         static_cast<uint8_t>(Encoding::kStored);
+bool IsStoredFrame(ByteView frame) {
+  return IsStored(static_cast<Encoding>(LoadLittleEndian<FrameHeader>(frame.data()).encoding));
 }
 
 }  // namespace
@@ -197,7 +196,7 @@ Result<void> PackOptimizer::Gather(Worker& worker, const Source& source) {
 Result<void> PackOptimizer::WriteFrame(Worker& worker) {
   worker.frame.clear();
   HELIOS_TRY(worker.encoder.Append(worker.members, worker.raw, &worker.frame));
-  if (IsStored(worker.frame) && worker.members.size() > 1) return WriteStored(worker);
+  if (IsStoredFrame(worker.frame) && worker.members.size() > 1) return WriteStored(worker);
   return Put(worker.frame, worker.raw, worker.entries);
 }
 

@@ -31,10 +31,13 @@ constexpr size_t kContentCacheBytes = size_t{1} << 20;
 constexpr size_t kCachedFramesMin = 4;
 
 // Packs of one tier (each tier eight times the size of the one before) are merged when there are
-// eight of them; packs above the largest tier stay as they are.
+// eight of them; large ones eight at a time, when there are 32: to write them again takes a commit
+// longer than to look into some more. Packs above the largest tier stay as they are.
 constexpr uint64_t kTierBytes = uint64_t{64} << 10;
 constexpr int kTierCount = 5;
+constexpr int kSmallTierCount = 3;
 constexpr size_t kMergeFanIn = 8;
+constexpr size_t kLargePacksMax = 32;
 constexpr char kGenerationFile[] = "generation";
 constexpr char kMergeLockFile[] = "merge.lock";
 // merged := (part:u64 target:u64)*, oldest first. Forgotten are the oldest: a workspace that was
@@ -49,23 +52,22 @@ int TierOf(uint64_t bytes) {
   return tier;
 }
 
-// The smallest packs that are worth merging: all up to the first tier that is full. Damaged ones
-// stay as they are.
+// The smallest packs that are worth merging: those of the first tier that is full, of large ones
+// the smallest eight, and all of the tiers below. Damaged ones stay as they are.
 template <typename Packs>
 Packs ChooseMerge(const Packs& largest_first, const std::map<std::string, Error>& damaged) {
-  std::vector<size_t> counts(kTierCount + 1, 0);
-  for (const auto& pack : largest_first) {
-    if (!damaged.contains(pack->name())) ++counts[TierOf(pack->file_bytes())];
+  std::array<Packs, kTierCount + 1> tiers;  // smallest first
+  for (auto pack = largest_first.rbegin(); pack != largest_first.rend(); ++pack) {
+    if (!damaged.contains((*pack)->name())) tiers[TierOf((*pack)->file_bytes())].push_back(*pack);
   }
+  Packs chosen;
   for (int tier = 0; tier < kTierCount; ++tier) {
-    if (counts[tier] < kMergeFanIn) continue;
-    Packs chosen;
-    for (const auto& pack : largest_first) {
-      if (TierOf(pack->file_bytes()) <= tier && !damaged.contains(pack->name())) {
-        chosen.push_back(pack);
-      }
-    }
-    return chosen;
+    const Packs& packs = tiers[tier];
+    const bool is_large = tier >= kSmallTierCount;
+    const bool is_full = packs.size() >= (is_large ? kLargePacksMax : kMergeFanIn);
+    const size_t taken = is_full && is_large ? kMergeFanIn : packs.size();
+    chosen.insert(chosen.end(), packs.begin(), packs.begin() + static_cast<ptrdiff_t>(taken));
+    if (is_full) return chosen;
   }
   return {};
 }

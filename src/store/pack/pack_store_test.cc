@@ -64,6 +64,25 @@ TEST(PackStoreTest, MergingKeepsPacksFewAndLosesNothing) {
   EXPECT_EQ(totals->bytes, all.size() * 100);
 }
 
+// To write large packs again takes long: a commit that adds some is not to wait for it each time.
+TEST(PackStoreTest, LargePacksAreMergedEightAtATime) {
+  const TempFolder folder;
+  const std::unique_ptr<ObjectStore> store = OpenPacks(folder.path());
+  const std::string path = folder.path();
+  std::vector<Object> all;
+  for (uint64_t i = 0; i < 32; ++i) {
+    EXPECT_EQ(PacksIn(path).size(), i);
+    // Of two objects, neither of which is over the limit, and together more than 4 MiB.
+    const std::vector<Object> objects{MakeBlob(RandomBytes(2'100'000, 2 * i)),
+                                      MakeBlob(RandomBytes(2'100'000, 2 * i + 1))};
+    ASSERT_TRUE(Ok(store->PutMany(objects)));
+    ASSERT_TRUE(Ok(store->Maintain()));
+    all.insert(all.end(), objects.begin(), objects.end());
+  }
+  EXPECT_EQ(PacksIn(path).size(), 32u - 8 + 1);
+  EXPECT_TRUE(Ok(ExpectHoldsAll(*OpenPacks(path), all)));
+}
+
 // ---- Parts ----
 
 std::vector<uint64_t> PartsOf(ObjectStore& store) {

@@ -16,8 +16,10 @@ namespace helios::pack {
 namespace {
 
 constexpr size_t kWriteBytes = size_t{1} << 20;
+// So much of a frame is written from where it lies, and not copied behind others first.
+constexpr size_t kWrittenAloneBytesMin = size_t{256} << 10;
 // Writing back begins while compressing goes on, so that the sync at the end finds little to do.
-constexpr uint64_t kWriteBackBytes = uint64_t{8} << 20;
+constexpr uint64_t kWriteBackBytes = uint64_t{4} << 20;
 
 IndexEntry EntryFor(const ObjectKey& key, size_t offset, size_t length) {
   IndexEntry entry{};
@@ -104,32 +106,41 @@ Result<void> PackWriter::FlushBlock(Block& block) {
 Result<void> PackWriter::Append(ByteView raw, std::span<const Member> members,
                                 std::vector<IndexEntry>& entries) {
   HELIOS_TRY(Open());
-  const size_t frame_start = buffer_.size();
-  Result<void> encoded = encoder_.Append(members, raw, &buffer_);
+  Result<EncodedFrame> encoded = encoder_.Encode(members, raw);
   has_failed_ = has_failed_ || !encoded;
-  if (!encoded) return encoded;
-  return FinishFrame(frame_start, static_cast<uint32_t>(raw.size()), entries);
+  if (!encoded) return std::move(encoded).error();
+  buffer_.append(encoded->head);
+  HELIOS_TRY(NoteFrame(encoded->size(), static_cast<uint32_t>(raw.size()), entries));
+  if (encoded->payload.size() < kWrittenAloneBytesMin) {
+    buffer_.append(encoded->payload);
+    return FlushIfFull();
+  }
+  HELIOS_TRY(FlushBuffer());
+  return Write(encoded->payload);
 }
 
 Result<void> PackWriter::PutFrame(ByteView frame, uint32_t raw_length,
                                   std::vector<IndexEntry> entries) {
   HELIOS_TRY(Open());
-  const size_t frame_start = buffer_.size();
   buffer_.append(frame);
-  return FinishFrame(frame_start, raw_length, entries);
+  HELIOS_TRY(NoteFrame(frame.size(), raw_length, entries));
+  return FlushIfFull();
 }
 
-Result<void> PackWriter::FinishFrame(size_t frame_start, uint32_t raw_length,
-                                     std::vector<IndexEntry>& entries) {
+Result<void> PackWriter::NoteFrame(size_t length, uint32_t raw_length,
+                                   std::vector<IndexEntry>& entries) {
   if (frames_.size() == kPackFramesMax) {
     has_failed_ = true;
     return Error(ErrorCode::kInvalidArgument, "more objects at once than a pack can hold");
   }
-  const size_t length = buffer_.size() - frame_start;
   for (IndexEntry& entry : entries) entry.frame = static_cast<uint32_t>(frames_.size());
   entries_.insert(entries_.end(), entries.begin(), entries.end());
   frames_.push_back({offset_, static_cast<uint32_t>(length), raw_length});
   offset_ += length;
+  return {};
+}
+
+Result<void> PackWriter::FlushIfFull() {
   return buffer_.size() >= kWriteBytes ? FlushBuffer() : Result<void>();
 }
 
@@ -154,17 +165,23 @@ Result<void> PackWriter::Open() {
 }
 
 Result<void> PackWriter::FlushBuffer() {
+  HELIOS_TRY(Write(buffer_));
+  buffer_.clear();
+  return {};
+}
+
+Result<void> PackWriter::Write(ByteView bytes) {
   // After a failure nobody knows what buffer and file hold.
   if (has_failed_) return Error(ErrorCode::kFailed, "an earlier write failed: " + TemporaryPath());
-  Result<void> written = WriteAll(fd_.get(), buffer_, TemporaryPath());
+  Result<void> written = WriteAll(fd_.get(), bytes, TemporaryPath());
   has_failed_ = !written;
   if (!written) return written;
-  buffer_.clear();
-  if (offset_ - written_back_ >= kWriteBackBytes) {
+  written_ += bytes.size();
+  if (written_ - written_back_ >= kWriteBackBytes) {
     // Only a hint to begin: the sync before the rename is what counts, so its failure does not.
     (void)::sync_file_range(fd_.get(), static_cast<off_t>(written_back_),
-                            static_cast<off_t>(offset_ - written_back_), SYNC_FILE_RANGE_WRITE);
-    written_back_ = offset_;
+                            static_cast<off_t>(written_ - written_back_), SYNC_FILE_RANGE_WRITE);
+    written_back_ = written_;
   }
   return {};
 }

@@ -56,10 +56,12 @@ class PackWriter : public ObjectBatch {
   Result<void> FlushBlock(Block& block);
   Result<void> Append(ByteView raw, std::span<const Member> members,
                       std::vector<IndexEntry>& entries);
-  Result<void> FinishFrame(size_t frame_start, uint32_t raw_length,
-                           std::vector<IndexEntry>& entries);
+  // Of the frame that is at the end of the file from now on, for the index.
+  Result<void> NoteFrame(size_t length, uint32_t raw_length, std::vector<IndexEntry>& entries);
   Result<void> Open();
+  Result<void> FlushIfFull();
   Result<void> FlushBuffer();
+  Result<void> Write(ByteView bytes);
   Result<void> WriteIndex();
   std::string TemporaryPath() const { return folder_ + "/.tmp-" + name_; }
 
@@ -73,7 +75,8 @@ class PackWriter : public ObjectBatch {
   Block contents_;       // small blobs
   Block metadata_;       // everything that is not a blob: read together, so kept together
   Bytes buffer_;         // bytes that are not written yet
-  uint64_t offset_ = 0;  // of the end of buffer_ in the file
+  uint64_t offset_ = 0;  // of the end of the last frame in the file
+  uint64_t written_ = 0;
   uint64_t written_back_ = 0;
   bool is_optimized_ = false;
   bool has_failed_ = false;  // a write has: nothing can be published any more
