@@ -59,8 +59,8 @@ template <typename T>
 // A folder of the test's own, removed with everything in it.
 class TempFolder {
  public:
-  TempFolder() {
-    std::string name = ::testing::TempDir() + "helios-test-XXXXXX";
+  explicit TempFolder(const std::string& parent = ::testing::TempDir()) {
+    std::string name = parent + "helios-test-XXXXXX";
     if (::mkdtemp(name.data()) == nullptr) std::abort();
     path_ = name;
   }
