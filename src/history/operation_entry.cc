@@ -14,15 +14,83 @@ constexpr size_t kBlockBytes = 512;
 // No operation holds so many zeros in a row: absent attributes, device, inode and path are 35.
 constexpr size_t kHoleBytesMin = 40;
 constexpr size_t kPathBytesMax = 8 << 10;
+constexpr size_t kRefBytesMax = 255;
+constexpr size_t kCommandArgumentsMax = 256;
+constexpr size_t kCommandBytesMax = 4 << 10;
+constexpr std::string_view kCutOff = "…";
+
+// Beside the kind: what only some operations have follows. Programs that do not know it refuse it.
+constexpr uint8_t kIsExtended = 0x80;
+// Which of it.
+enum Extension : uint64_t {
+  kHasSource = 1 << 0,
+  kHasSafety = 1 << 1,
+  kHasAbout = 1 << 2,
+  kHasRef = 1 << 3,
+  kHasUndone = 1 << 4,
+  kHasCommand = 1 << 5,
+  kIsGone = 1 << 6,
+  kIsLazy = 1 << 7,
+  kWasLazy = 1 << 8,
+};
+constexpr uint64_t kExtensions = (1 << 9) - 1;
 
 bool IsKnown(OperationKind kind) {
-  return kind >= OperationKind::kCommit && kind <= OperationKind::kBranchCommit;
+  return kind >= OperationKind::kCommit && kind <= OperationKind::kTag;
+}
+
+uint64_t ExtensionsOf(const Operation& operation) {
+  uint64_t flags = 0;
+  if (operation.source) flags |= kHasSource;
+  if (operation.safety) flags |= kHasSafety;
+  if (!operation.about.empty()) flags |= kHasAbout;
+  if (!operation.ref.empty()) flags |= kHasRef;
+  if (operation.undone) flags |= kHasUndone;
+  if (!operation.command.empty()) flags |= kHasCommand;
+  if (operation.is_gone) flags |= kIsGone;
+  if (operation.is_lazy) flags |= kIsLazy;
+  if (operation.was_lazy) flags |= kWasLazy;
+  return flags;
+}
+
+void EncodeExtensions(const Operation& operation, uint64_t flags, Encoder& encoder) {
+  encoder.Varint(flags);
+  if (operation.source) encoder.Raw(operation.source->digest);
+  if (operation.safety) encoder.Raw(operation.safety->digest);
+  if (!operation.about.empty()) encoder.String(operation.about);
+  if (!operation.ref.empty()) encoder.String(operation.ref);
+  if (operation.undone) encoder.Fixed(*operation.undone);
+  if (operation.command.empty()) return;
+  encoder.Varint(operation.command.size());
+  for (const std::string& argument : operation.command) encoder.String(argument);
+}
+
+// False if they are not ones that EncodeExtensions makes.
+bool DecodeExtensions(Decoder& decoder, Operation* operation) {
+  const uint64_t flags = decoder.Varint();
+  if (flags == 0 || (flags & ~kExtensions) != 0) return false;
+  if ((flags & kHasSource) != 0) operation->source = RecordId{decoder.RawDigest()};
+  if ((flags & kHasSafety) != 0) operation->safety = RecordId{decoder.RawDigest()};
+  if ((flags & kHasAbout) != 0) operation->about = decoder.String(kWorkspaceBytesMax);
+  if ((flags & kHasRef) != 0) operation->ref = decoder.String(kRefBytesMax);
+  if ((flags & kHasUndone) != 0) operation->undone = decoder.Fixed<uint64_t>();
+  uint64_t arguments = 0;
+  if ((flags & kHasCommand) != 0) arguments = decoder.Varint();
+  if (arguments > kCommandArgumentsMax) return false;
+  for (uint64_t i = 0; i < arguments && decoder.ok(); ++i) {
+    operation->command.emplace_back(decoder.String(kCommandBytesMax));
+  }
+  operation->is_gone = (flags & kIsGone) != 0;
+  operation->is_lazy = (flags & kIsLazy) != 0;
+  operation->was_lazy = (flags & kWasLazy) != 0;
+  return decoder.ok() && ExtensionsOf(*operation) == flags;
 }
 
 // The next operation of a payload.
 std::optional<Operation> DecodeOperation(Decoder& decoder) {
   Operation operation;
-  operation.kind = static_cast<OperationKind>(decoder.Fixed<uint8_t>());
+  const auto kind = decoder.Fixed<uint8_t>();
+  operation.kind = static_cast<OperationKind>(kind & ~kIsExtended);
   if (!IsKnown(operation.kind)) return std::nullopt;
   operation.time.seconds = decoder.SignedVarint();
   const uint64_t nanoseconds = decoder.Varint();
@@ -37,6 +105,7 @@ std::optional<Operation> DecodeOperation(Decoder& decoder) {
   operation.inode = decoder.Varint();
   operation.path = decoder.String(kPathBytesMax);
   if (!decoder.ok() || nanoseconds > 999'999'999 || has_replaced > 1) return std::nullopt;
+  if ((kind & kIsExtended) != 0 && !DecodeExtensions(decoder, &operation)) return std::nullopt;
   return operation;
 }
 
@@ -85,10 +154,49 @@ bool IsTornAppend(ByteView bytes, ByteView entry, uint64_t offset) {
 
 }  // namespace
 
+std::vector<RecordId> Operation::Records() const {
+  std::vector<RecordId> records{record};
+  if (source) records.push_back(*source);
+  if (safety) records.push_back(*safety);
+  return records;
+}
+
+uint64_t IdOf(const Operation& operation) { return Checksum64(EncodeOperation(operation)); }
+
+std::string FormatOperationId(uint64_t id) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string text;
+  for (int shift = 60; shift >= 0; shift -= 4) text.push_back(kDigits[(id >> shift) & 0xf]);
+  return text;
+}
+
+std::vector<std::string> BoundedCommand(const std::vector<std::string>& command) {
+  std::vector<std::string> bounded;
+  size_t bytes = 0;
+  for (const std::string& argument : command) {
+    bytes += argument.size();
+    if (bytes <= kCommandBytesMax && bounded.size() < kCommandArgumentsMax) {
+      bounded.push_back(argument);
+      continue;
+    }
+    const size_t room = kCommandBytesMax - kCutOff.size();
+    bytes -= argument.size();
+    while (!bounded.empty() && (bytes > room || bounded.size() == kCommandArgumentsMax)) {
+      bytes -= bounded.back().size();
+      bounded.pop_back();
+    }
+    bounded.emplace_back(kCutOff);
+    return bounded;
+  }
+  return bounded;
+}
+
 Bytes EncodeOperation(const Operation& operation) {
   Bytes bytes;
   Encoder encoder(&bytes);
-  encoder.Fixed(static_cast<uint8_t>(operation.kind));
+  const uint64_t extensions = ExtensionsOf(operation);
+  const auto kind = static_cast<uint8_t>(operation.kind);
+  encoder.Fixed(static_cast<uint8_t>(extensions == 0 ? kind : kind | kIsExtended));
   encoder.SignedVarint(operation.time.seconds);
   encoder.Varint(operation.time.nanoseconds);
   encoder.String(operation.workspace);
@@ -100,6 +208,7 @@ Bytes EncodeOperation(const Operation& operation) {
   encoder.Varint(operation.device);
   encoder.Varint(operation.inode);
   encoder.String(ByteView(operation.path).substr(0, kPathBytesMax));
+  if (extensions != 0) EncodeExtensions(operation, extensions, encoder);
   return bytes;
 }
 
@@ -126,12 +235,14 @@ std::optional<Operation> LastOf(ByteView payload, const std::string& line) {
 
 Result<void> CheckWritable(const Operation& operation, const std::string& path) {
   if (operation.workspace.size() <= kWorkspaceBytesMax &&
-      operation.time.nanoseconds <= 999'999'999) {
+      operation.about.size() <= kWorkspaceBytesMax && operation.ref.size() <= kRefBytesMax &&
+      operation.time.nanoseconds <= 999'999'999 &&
+      operation.command == BoundedCommand(operation.command)) {
     return {};
   }
   return Error(ErrorCode::kInvalidArgument,
                "not an operation: the workspace key \"" + operation.workspace +
-                   "\" or the time is longer than " + path + " can hold");
+                   "\", the time or another part is longer than " + path + " can hold");
 }
 
 Bytes EncodeEntry(ByteView payload) {

@@ -101,7 +101,9 @@ Result<std::optional<Operation>> OperationLog::LatestIn(int fd, const std::strin
 
 Result<std::optional<Operation>> OperationLog::Latest(const std::string& workspace) const {
   HELIOS_TRY_ASSIGN(const Fd fd, OpenToRead());
-  return LatestIn(fd.get(), workspace, nullptr);
+  HELIOS_TRY_ASSIGN(std::optional<Operation> latest, LatestIn(fd.get(), workspace, nullptr));
+  if (latest && latest->is_gone) latest.reset();
+  return latest;
 }
 
 // A store is made with its log: one without has lost it.
@@ -186,12 +188,12 @@ OperationLog::Batch OperationLog::Choose(std::span<const Operation> operations,
     const std::string& line = operation.workspace;
     const auto moved = batch.moved.find(line);
     const std::optional<RecordId> head =
-        moved == batch.moved.end() ? tail.HeadOf(line) : std::optional(moved->second.head);
+        moved == batch.moved.end() ? tail.HeadOf(line) : moved->second.head;
     const bool appends = line.empty() || head == operation.replaced;
     batch.appended.push_back(appends);
     if (!appends) continue;
     const size_t entry = cutter.Add(EncodeOperation(operation));
-    if (!line.empty()) batch.moved[line] = {operation.record, entry};
+    if (!line.empty()) batch.moved[line] = {operation.StandsAt(), entry};
   }
   batch.entries = cutter.Finish();
   return batch;
@@ -248,7 +250,7 @@ Result<void> OperationLog::FollowIn(int fd, LogTail* tail) const {
   if (!HoldsEntry(fd, tail->last_entry_, tail->end_, path_)) *tail = LogTail();
   HELIOS_TRY_ASSIGN(Scanned scanned, Scan(fd, tail->end_, [&](const Operation& operation) {
                       if (operation.workspace.empty()) return;
-                      tail->lines_[operation.workspace].head = operation.record;
+                      tail->lines_[operation.workspace].head = operation.StandsAt();
                     }));
   if (scanned.end == tail->end_) return {};
   tail->end_ = scanned.end;
@@ -261,7 +263,7 @@ Result<LogTail> OperationLog::TailFor(int fd, std::span<const Operation> operati
   for (const Operation& operation : operations) {
     HELIOS_TRY_ASSIGN(const std::optional<Operation> latest,
                       LatestIn(fd, operation.workspace, &tail.end_));
-    if (latest) tail.lines_[operation.workspace].head = latest->record;
+    if (latest) tail.lines_[operation.workspace].head = latest->StandsAt();
   }
   return tail;
 }

@@ -30,13 +30,13 @@ class LogTail {
   // Where the line stands as far as the log was followed; nullopt if it has no operation.
   std::optional<RecordId> HeadOf(const std::string& line) const {
     const auto it = lines_.find(line);
-    return it == lines_.end() ? std::nullopt : std::optional(it->second.head);
+    return it == lines_.end() ? std::nullopt : it->second.head;
   }
 
  private:
   friend class OperationLog;
   struct Line {
-    RecordId head;
+    std::optional<RecordId> head;
     uint64_t checkpoint_end = 0;  // where its checkpoint points to, 0 if that is not known
   };
   uint64_t end_ = 0;  // of the last whole entry
@@ -51,9 +51,9 @@ class OperationLog {
   OperationLog(std::string path, std::string workspaces)
       : path_(std::move(path)), workspaces_(std::move(workspaces)) {}
 
-  // The last operation of a workspace or branch, by its key; nullopt if it has none. Reads only
-  // what is new since that line's last checkpoint. Errors: kCorrupt if the log is damaged, missing,
-  // or lacks what the checkpoint says was in it.
+  // The last operation that moved a workspace or branch, by its key; nullopt if there is none, or
+  // if that left it standing nowhere. Reads only what is new since that line's last checkpoint.
+  // Errors: kCorrupt if the log is damaged, missing, or lacks what the checkpoint says was in it.
   Result<std::optional<Operation>> Latest(const std::string& workspace) const;
 
   // Appends `operation` if its line still stands at operation.replaced, and returns true once
@@ -102,7 +102,7 @@ class OperationLog {
   // What is appended of some operations.
   struct Batch {
     struct Moved {
-      RecordId head;
+      std::optional<RecordId> head;
       size_t entry = 0;  // by which of the entries
     };
     std::vector<bool> appended;  // for each operation
