@@ -50,7 +50,7 @@ TEST_F(DoctorTest, FindsNothingWrongWithAHealthyStore) {
   }
   EXPECT_EQ(Check(report, "format").at("message"), "version 1, backend pack");
   EXPECT_EQ(Check(report, "refs").at("message"), "1 ref");
-  EXPECT_EQ(Check(report, "operation_log").at("message"), "1 operation");
+  EXPECT_EQ(Check(report, "operation_log").at("message"), "2 operations");
   const auto message_of = [&](std::string_view name) {
     return Check(report, name).at("message").get<std::string>();
   };

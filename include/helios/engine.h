@@ -17,6 +17,7 @@
 #include "helios/ids.h"
 #include "helios/link_mode.h"
 #include "helios/object_store.h"
+#include "helios/operations.h"
 #include "helios/progress.h"
 #include "helios/restore_mode.h"
 #include "helios/result.h"
@@ -24,6 +25,7 @@
 #include "helios/statistics.h"
 #include "helios/tree_path.h"
 #include "helios/vst.h"
+#include "helios/workspace.h"
 #include "helios/write_report.h"
 
 namespace helios {
@@ -44,15 +46,11 @@ struct EngineOptions {
   // a VST.
   std::optional<RestoreMode> restore_mode;
   Progress* progress = nullptr;  // may be null; outlives the engine
+  // The command line that the engine works for, for the operation log; long ones are cut off. May
+  // be empty.
+  std::vector<std::string> command;
   // Told what is being done and how long it took; for people who look for a fault. May be empty.
   std::function<void(const std::string& line)> debug;
-};
-
-// A directory on disk whose states are committed and restored.
-struct Workspace {
-  std::string path;          // of the directory
-  std::string name;          // if not empty, what it is known by instead of its real path
-  bool include_git = false;  // capture the workspace's own .git as well
 };
 
 struct CommitRequest {
@@ -107,9 +105,11 @@ struct RestoreRequest {
   Workspace workspace;
   std::string id;
   Selection selection;  // if it selects less than everything, `@` stays where it is
-  bool force = false;   // overwrite and delete even what no snapshot holds
-  bool delete_untracked = false;
+  // Overwrite and delete even what no snapshot holds: a safety snapshot is taken first.
+  bool force = false;
+  bool delete_untracked = false;  // the same
   bool dry_run = false;
+  PathSink on_path;  // told of every path that is to change, before anything does; may be empty
   // Lazy: the whole snapshot's mapping, path → object id, is read and verified, and `@` moves
   // there; no content is read and nothing on disk is touched. Not with a selection, force or
   // delete_untracked. Absent: EngineOptions::restore_mode.
@@ -127,7 +127,20 @@ struct RestoreReport {
   uint64_t replaced = 0;
   uint64_t deleted = 0;
   uint64_t kept_untracked = 0;
-  std::vector<std::string> conflicts;  // overwritten by force, or under dry_run in the way
+  uint64_t attributes = 0;      // files of which only mode, time or extended attributes are set
+  uint64_t type_changes = 0;    // of what is replaced or made way for
+  uint64_t bytes_to_write = 0;  // of contents
+  std::vector<std::string> conflicts;         // overwritten by force, or under dry_run in the way
+  std::vector<std::string> conflict_reasons;  // for each of them why
+  std::vector<std::string> kept;              // the first of kept_untracked; folders end with "/"
+  Omission ignored;                           // what is never touched unless it is in the way
+  // The safety snapshot that holds what the files were before, where any changed; files of which
+  // the content had to be stored for it.
+  std::optional<RecordId> safety;
+  uint64_t saved_files = 0;
+  uint64_t saved_bytes = 0;
+  std::string operation;               // its id in the operation log; empty if nothing was done
+  std::vector<std::string> leftovers;  // of a killed restore, that hold what nobody else does
   WriteReport written;
   std::vector<std::string> unmatched_patterns;
 };
@@ -220,6 +233,12 @@ struct NamedRecord {
   RecordId record;
 };
 
+struct UndoReport {
+  LoggedOperation undone;
+  std::optional<RecordId> stands_at;  // the workspace, branch or tag; absent: nowhere
+  RestoreReport files;                // what was done to them; its ids are of `undone.safety`
+};
+
 struct OptimizeStoreReport {
   OptimizeReport store;
   uint64_t snapshots = 0;  // different ones whose files told what resembles what
@@ -291,12 +310,36 @@ class Engine {
   // it has them; but no file is written only because it has holes or none. What the file system
   // refuses of that is in the report (WriteShortfall), and is no failure. Errors: kNotFound,
   // kAmbiguous; kWouldLoseWork, listing the paths, if content that no snapshot holds would go:
-  // nothing has been touched then. Of a snapshot that was committed from memory, contents,
+  // nothing has been touched then. By force that goes into a safety snapshot first; so Undo brings
+  // back whatever a restore took. Of a snapshot that was committed from memory, contents,
   // executable bits and symlinks come back; new files have the mode that the process gives them,
   // and those whose content is right are not touched. Lazily it is durable on return, and
   // kMissingObject or kCorrupt, naming object and path, if a tree of the snapshot is not whole. An
   // eager restore ends what a lazy one began.
   Result<RestoreReport> Restore(const RestoreRequest& request);
+
+  // Goes on with a restore or undo that did not come to its end, or back to how the workspace was
+  // before it: by `abort` every file is as it was, what no snapshot held included. Whatever the
+  // workspace has beside is left alone. Errors: kNotFound if none was interrupted; kWouldLoseWork
+  // as Restore; kFailed: an earlier version of Helios began it, and it cannot be aborted.
+  Result<RestoreReport> ResumeRestore(const ResumeRequest& request);
+
+  // Takes back an operation of the workspace, or one that moved a ref: files become again what they
+  // were, those of no snapshot included, and the workspace, branch or tag stands where it stood.
+  // Files that the operation did not touch stay as they are. That is an operation as well: undone
+  // in turn, it all comes back. Durable on return, as far as a restore is. Errors: kNotFound,
+  // kAmbiguous; kFailed if others have built upon it since; kWouldLoseWork as Restore, also while a
+  // restore is interrupted.
+  Result<UndoReport> Undo(const UndoRequest& request);
+
+  // How the workspace differs from where it stands. Changes nothing but the stat index, a cache.
+  Result<StatusReport> Status(const StatusRequest& request);
+
+  // The operations of a workspace, or all, newest first.
+  using OperationSink = std::function<void(const LoggedOperation& operation)>;
+  Result<void> ForEachOperation(const OperationsRequest& request, const OperationSink& sink);
+  // One by its id or the beginning of it. Errors: kNotFound, kAmbiguous.
+  Result<LoggedOperation> FindOperation(const std::string& id);
 
   // Gives a file's content, or a symlink's target, or a part of it, to `sink`, on this thread and
   // without any workspace being touched: from L1, else from L2 by way of L1. Memory does not grow
@@ -315,14 +358,16 @@ class Engine {
   // if the links that `link` asks for cannot be made there, before anything is written.
   Result<MaterializeReport> Materialize(const MaterializeRequest& request);
 
-  // Points a tag to a record, durably. Whoever takes an id takes the tag from then on. Errors:
-  // kInvalidArgument (a name that no tag may have, with the reason); kNotFound, kAmbiguous (the
-  // id); kFailed if there is a tag of that name and it is not to be moved.
+  // Points a tag to a record, durably; then that is put into the operation log. Whoever takes an id
+  // takes the tag from then on. Errors: kInvalidArgument (a name that no tag may have, with the
+  // reason); kNotFound, kAmbiguous (the id); kFailed if there is a tag of that name and it is not
+  // to be moved.
   Result<TagReport> Tag(const TagRequest& request);
 
   // Removes a tag, durably; the record stays. A tag whose file is damaged can be removed as well.
   // Errors: kInvalidArgument, kNotFound.
-  Result<void> DeleteTag(const std::string& name);
+  // `workspace`: of which the operation is then one.
+  Result<void> DeleteTag(const std::string& name, const Workspace& workspace = {});
 
   // Every tag and branch of the store, by name: "heads/main", "tags/v1". Errors: kCorrupt naming
   // the ref whose file is damaged.

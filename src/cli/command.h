@@ -31,7 +31,8 @@ class Session {
   unsigned threads = 0;
   std::string color = "auto";
   Output output;
-  std::string store_path;  // filled with the options of the engine
+  std::vector<std::string> command;  // the program's own, for the operation log
+  std::string store_path;            // filled with the options of the engine
   std::string store_rule;
 
   // The chosen command; set while parsing.
@@ -64,6 +65,9 @@ void AddStatsCommand(CLI::App* app, Session* session);
 void AddConfigCommand(CLI::App* app, Session* session);
 void AddOptimizeCommand(CLI::App* app, Session* session);
 void AddDoctorCommand(CLI::App* app, Session* session);
+void AddStatusCommand(CLI::App* app, Session* session);
+void AddUndoCommand(CLI::App* app, Session* session);
+void AddOperationCommand(CLI::App* app, Session* session);
 
 // Options that several commands share.
 void AddCommonOptions(CLI::App* command, Session* session);

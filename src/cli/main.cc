@@ -149,6 +149,9 @@ void AddCommands(CLI::App* app, Session* session) {
   AddConfigCommand(app, session);
   AddOptimizeCommand(app, session);
   AddDoctorCommand(app, session);
+  AddStatusCommand(app, session);
+  AddUndoCommand(app, session);
+  AddOperationCommand(app, session);
   CLI::App* version = app->add_subcommand("version", "Print the version");
   AddCommonOptions(version, session);
   version->callback([session] {
@@ -199,6 +202,7 @@ int Main(int argc, char** argv) {
   // What is too large for a limit is an error of the write, and not the end.
   (void)::signal(SIGXFSZ, SIG_IGN);
   Session session;
+  session.command.assign(argv, argv + argc);
   // Nothing of ours throws; the system's library does, for want of memory.
   try {
     return RunCommand(argc, argv, session);

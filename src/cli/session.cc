@@ -85,6 +85,7 @@ Result<EngineOptions> Session::MakeEngineOptions(const std::string& create_with)
   options.create_with = create_with;
   options.threads = threads;
   options.progress = &progress_;
+  options.command = command;
   if (const std::string debug = Environment("HELIOS_DEBUG"); !debug.empty() && debug != "0") {
     options.debug = [](const std::string& line) {
       std::fprintf(stderr, "helios: debug: %s\n", QuoteMessage(line).c_str());

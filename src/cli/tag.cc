@@ -56,8 +56,9 @@ int List(Engine& engine, const Output& output) {
   return kExitSuccess;
 }
 
-int Delete(Engine& engine, const Output& output, const std::string& name) {
-  const Result<void> deleted = engine.DeleteTag(name);
+int Delete(Engine& engine, const Output& output, const std::string& name,
+           const Workspace& workspace) {
+  const Result<void> deleted = engine.DeleteTag(name, workspace);
   if (!deleted) return output.Fail(deleted.error());
   if (output.json) {
     Json json = Json::object();
@@ -90,7 +91,7 @@ int Run(Session& session, const Options& options, bool removes) {
   }
   Result<std::unique_ptr<Engine>> engine = session.OpenEngine("");
   if (!engine) return output.Fail(engine.error());
-  if (removes) return Delete(**engine, output, options.remove);
+  if (removes) return Delete(**engine, output, options.remove, session.MakeWorkspace());
   if (options.positional.empty()) return List(**engine, output);
   return Create(**engine, session, options);
 }

@@ -33,8 +33,9 @@ Result<void> CheckInterrupted(const OpenWorkspace& workspace, bool is_interrupte
   return Error(
       ErrorCode::kWouldLoseWork,
       "refused: a restore into " + workspace.real_path +
-          " was interrupted, and some of its files may be cut short; run it again, restore "
-          "another snapshot, or give --force to commit the folder as it is");
+          " was interrupted, and some of its files may be cut short; \"helios restore --continue\" "
+          "goes on, \"helios restore --abort\" goes back to how the folder was, --force commits "
+          "it as it is");
 }
 
 // Files of a lazily restored snapshot are not on disk: the scan would take them for deleted.
@@ -77,8 +78,9 @@ Result<CommitReport> Engine::Commit(const CommitRequest& request) {
     HELIOS_TRY_ASSIGN(const FileLock lock, state.LockShared());
     HELIOS_TRY_ASSIGN(const std::optional<Operation> baseline, state.log.Latest(workspace.key));
     HELIOS_TRY(CheckBaseline(baseline, request));
-    const bool is_interrupted = state.InterruptedRestore(workspace).has_value();
-    HELIOS_TRY(CheckInterrupted(workspace, is_interrupted && !request.force));
+    HELIOS_TRY_ASSIGN(const std::optional<InterruptedRestore> interrupted,
+                      state.FindInterruptedRestore(workspace));
+    HELIOS_TRY(CheckInterrupted(workspace, interrupted && !request.force));
     const std::optional<StatIndex> index = state.LoadIndex(workspace, request.workspace);
     CommitWriter writer([&state] { return state.StoreToWrite(); }, state.threads);
     HELIOS_TRY_ASSIGN(const std::unique_ptr<ScanResult> scan,
@@ -126,11 +128,14 @@ Result<CommitReport> Engine::Commit(const CommitRequest& request) {
       HELIOS_TRY(store->Sync());
       state.SetPhase("logging");
       HELIOS_TRY_ASSIGN(const bool appended,
-                        state.log.Append(MakeOperation(OperationKind::kCommit, workspace,
-                                                       {report.record, record}, latest)));
+                        state.log.Append(state.MakeOperation(OperationKind::kCommit, workspace,
+                                                             {report.record, record}, latest)));
       if (appended) break;
     }
-    if (is_interrupted) HELIOS_TRY(RemoveRestoreIntent(state.FolderOf(workspace)));
+    if (interrupted) {
+      HELIOS_TRY(state.LogInterrupted(workspace, *interrupted));
+      HELIOS_TRY(RemoveRestoreIntent(state.FolderOf(workspace)));
+    }
     FillWritten(writer.counts(), &report);
     state.SetPhase("merging");
     if (!report.unchanged && report.new_objects > 0) {

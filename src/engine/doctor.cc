@@ -289,13 +289,13 @@ HealthCheck CheckBaseline(const OperationLog& log, ObjectStore* store,
 }
 
 // Only said where it is so.
-HealthCheck InterruptedRestore(const SnapshotId& snapshot) {
+HealthCheck CheckInterruptedRestore(const SnapshotId& snapshot) {
   return Wrong("interrupted_restore",
                Error(ErrorCode::kWouldLoseWork,
                      "a restore of " + FormatId(snapshot) +
                          " was killed while it worked; some of its files may be cut short"),
-               "Run it again, or restore another snapshot; commit refuses until then, unless it is "
-               "given --force.");
+               "helios restore --continue goes on, helios restore --abort goes back to how the "
+               "folder was; commit refuses until then, unless it is given --force.");
 }
 
 HealthCheck CheckIndex(const std::optional<StatIndex>& index, const std::string& path) {
@@ -343,9 +343,9 @@ Result<HealthReport> Engine::CheckHealth(const EngineOptions& options, const Wor
   }
   add(Well("workspace", folder->real_path + ", key " + folder->key));
   add(CheckBaseline(state.log, store, *folder));
-  if (const std::optional<SnapshotId> interrupted = state.InterruptedRestore(*folder)) {
-    add(InterruptedRestore(*interrupted));
-  }
+  const Result<std::optional<InterruptedRestore>> interrupted =
+      state.FindInterruptedRestore(*folder);
+  if (interrupted && *interrupted) add(CheckInterruptedRestore((*interrupted)->target.snapshot));
   // Whichever way the last commit took the folder's own .git.
   Workspace other = workspace;
   other.include_git = !workspace.include_git;

@@ -46,9 +46,12 @@ bool IsWithin(const std::string& path, const std::string& folder) {
   return path == folder || path.starts_with(folder == "/" ? folder : folder + "/");
 }
 
-Operation MakeOperation(OperationKind kind, const OpenWorkspace& workspace,
-                        const ResolvedRecord& record, const std::optional<Operation>& latest) {
+Operation Engine::State::MakeOperation(OperationKind kind, const OpenWorkspace& workspace,
+                                       const ResolvedRecord& record,
+                                       const std::optional<Operation>& latest) const {
   Operation operation;
+  operation.command = BoundedCommand(options.command);
+  operation.was_lazy = latest && latest->IsLazy();
   operation.kind = kind;
   operation.time = Now();
   operation.workspace = workspace.key;
@@ -171,16 +174,6 @@ IndexHeader Engine::State::ExpectedIndex(const OpenWorkspace& workspace,
 
 std::string Engine::State::FolderOf(const OpenWorkspace& workspace) const {
   return paths.Workspaces() + "/" + workspace.key;
-}
-
-std::optional<SnapshotId> Engine::State::InterruptedRestore(const OpenWorkspace& workspace) {
-  const std::optional<RecordId> record = ReadRestoreIntent(FolderOf(workspace));
-  if (!record) return std::nullopt;
-  const Result<ObjectStore*> store = Store();
-  if (!store) return std::nullopt;
-  const Result<Record> loaded = LoadRecord(*store, *record);
-  if (!loaded) return std::nullopt;
-  return loaded->snapshot;
 }
 
 std::string Engine::State::IndexPath(const OpenWorkspace& workspace) const {

@@ -10,6 +10,7 @@
 #include "base/mutex.h"
 #include "base/one_line.h"
 #include "engine/group_commit.h"
+#include "engine/workspace_change.h"
 #include "helios/engine.h"
 #include "history/id_resolver.h"
 #include "history/operation_log.h"
@@ -22,14 +23,6 @@
 #include "worktree/tree_writer.h"
 
 namespace helios {
-
-// A workspace that was found and opened.
-struct OpenWorkspace {
-  std::string real_path;
-  std::string key;
-  Fd root;
-  FileStatus status;
-};
 
 class Engine::State {
  public:
@@ -78,8 +71,49 @@ class Engine::State {
   // What Engine::Restore does in each mode, but for the counting.
   Result<RestoreReport> RestoreLazily(const RestoreRequest& request);
   Result<RestoreReport> RestoreEagerly(const RestoreRequest& request, const Selector& selector);
-  // The snapshot that a restore into the workspace was bringing when it was interrupted.
-  std::optional<SnapshotId> InterruptedRestore(const OpenWorkspace& workspace);
+  // A restore into the workspace that was begun and not finished. One whose target the store does
+  // not hold counts as none.
+  Result<std::optional<InterruptedRestore>> FindInterruptedRestore(const OpenWorkspace& workspace);
+  Result<Record> LoadTarget(const RecordId& id);
+
+  // The steps of a change of files (workspace_change.cc).
+  Result<WorkspaceChange> BeginChange(OpenWorkspace workspace, bool dry_run);
+  // Scans, plans, fills the report and lists the paths.
+  Result<void> PlanChange(WorkspaceChange& change, const Workspace& request, const ChangeGoal& goal,
+                          const PathSink& on_path);
+  // kWouldLoseWork unless the plan may be carried out.
+  Result<void> CheckChange(const WorkspaceChange& change) const;
+  // Makes the store hold all that the plan changes, durably: the record of the safety snapshot.
+  Result<RecordId> SaveBefore(WorkspaceChange& change);
+  // Changes the files.
+  Result<void> Apply(WorkspaceChange& change);
+  // Saves, writes the intent, applies, logs the operation and removes the intent.
+  Result<void> CarryOut(WorkspaceChange& change, Operation operation);
+  // Ends an interrupted restore where it stands: what it changed can be taken back.
+  Result<void> LogInterrupted(const OpenWorkspace& workspace,
+                              const InterruptedRestore& interrupted);
+  // What Engine::ResumeRestore does, but for the counting.
+  Result<RestoreReport> Resume(const ResumeRequest& request);
+  // Puts what the plan of a resumed restore would lose into a safety snapshot of the log.
+  Result<void> SaveEdits(WorkspaceChange& change, Operation operation);
+  void CountRestore(const RestoreReport& report);
+  // What goes into the log when `workspace`, which stood at `latest`, is made to stand at `record`.
+  Operation MakeOperation(OperationKind kind, const OpenWorkspace& workspace,
+                          const ResolvedRecord& record,
+                          const std::optional<Operation>& latest) const;
+  // Sets snapshot and attributes to those of the operation's record.
+  Result<void> SetRoots(Operation* operation);
+  // What it would take to be where the workspace stands.
+  Result<RestorePlan> PlanToBaseline(const WorkspaceChange& change, const Selector& selector);
+  // Puts the move of a tag into the log.
+  Result<void> LogTag(const std::string& ref, const Workspace& workspace,
+                      const std::optional<RecordId>& before, const std::optional<RecordId>& after);
+  // What Engine::Undo does, by what the operation moved.
+  Result<void> UndoTag(const UndoRequest& request, const Operation& operation, UndoReport* report);
+  Result<void> UndoBranch(const UndoRequest& request, const Operation& operation,
+                          UndoReport* report);
+  Result<void> UndoInWorkspace(const UndoRequest& request, const Operation& operation,
+                               UndoReport* report);
   // A workspace's own folder in the store; it need not be there.
   std::string FolderOf(const OpenWorkspace& workspace) const;
 
@@ -153,9 +187,8 @@ Result<std::vector<std::string>> UnmatchedIn(const TreeReader& reader,
 std::string RealPath(const std::string& path);
 // True if `path` is `folder` or lies below it; both are real paths.
 bool IsWithin(const std::string& path, const std::string& folder);
-// What goes into the log when `workspace`, which stood at `latest`, is made to stand at `record`.
-Operation MakeOperation(OperationKind kind, const OpenWorkspace& workspace,
-                        const ResolvedRecord& record, const std::optional<Operation>& latest);
+// Where files go that are made equal to a record.
+inline TreeRoots RootsOf(const Record& record) { return {record.snapshot, record.attributes}; }
 // Says that the operation log has moved on in a workspace.
 std::string MovedMeanwhile(const OpenWorkspace& workspace);
 // Wall-clock time as records and operations carry it.

@@ -2,22 +2,41 @@
 
 #include <algorithm>
 
+#include "history/id_resolver.h"
+
 namespace helios {
 namespace {
 
 // How many snapshots are asked whether they hold a file that would be lost.
 constexpr size_t kSnapshotsAskedMax = 64;
 
-// The snapshots in which this workspace ever stood, newest first.
-Result<std::vector<TreeId>> SnapshotsOf(const OperationLog& log, const std::string& workspace) {
+template <typename T>
+void AddNewest(const T& newest, std::vector<T>* list) {
+  std::erase(*list, newest);
+  list->push_back(newest);
+  if (list->size() > kSnapshotsAskedMax) list->erase(list->begin());
+}
+
+// The snapshots in which this workspace ever stood, newest first; then those that hold what was
+// there in between.
+Result<std::vector<TreeId>> SnapshotsOf(ObjectStore* store, const OperationLog& log,
+                                        const std::string& workspace,
+                                        const std::optional<InterruptedRestore>& interrupted) {
   std::vector<TreeId> snapshots;
+  std::vector<RecordId> safety;
   HELIOS_TRY(log.ForEach([&](const Operation& operation) {
-    if (operation.workspace != workspace) return;
-    std::erase(snapshots, operation.snapshot);
-    snapshots.push_back(operation.snapshot);
-    if (snapshots.size() > kSnapshotsAskedMax) snapshots.erase(snapshots.begin());
+    if (!operation.Concerns(workspace) || !operation.ref.empty()) return;
+    AddNewest(operation.snapshot, &snapshots);
+    if (operation.safety) AddNewest(*operation.safety, &safety);
   }));
+  if (interrupted && interrupted->intent.operation) {
+    AddNewest(*interrupted->intent.operation->safety, &safety);
+  }
   std::reverse(snapshots.begin(), snapshots.end());
+  for (size_t i = safety.size(); i-- > 0;) {
+    const Result<Record> record = LoadRecord(store, safety[i]);
+    if (record) snapshots.push_back(record->snapshot);  // one that was collected holds nothing
+  }
   return snapshots;
 }
 
@@ -40,7 +59,8 @@ Result<bool> HeldFiles::Holds(const std::string& path, const TreeEntry& present)
 // The whole file or its beginning: for contents are written in order, under the final name.
 bool HeldFiles::IsOfInterrupted(const std::string& path, const TreeEntry& present) const {
   if (!interrupted_) return false;
-  const Result<std::optional<TreeEntry>> entry = reader_.Lookup(*interrupted_, path);
+  const Result<std::optional<TreeEntry>> entry =
+      reader_.Lookup(interrupted_->target.snapshot, path);
   if (!entry || !*entry) return false;
   if (!IsFile(present.kind)) return **entry == present;
   const Result<bool> begins = reader_.BeginsWith(**entry, present.size, {present.id});
@@ -50,7 +70,7 @@ bool HeldFiles::IsOfInterrupted(const std::string& path, const TreeEntry& presen
 Result<const std::vector<TreeId>*> HeldFiles::Snapshots() {
   MutexLock lock(mutex_);
   if (!snapshots_) {
-    HELIOS_TRY_ASSIGN(snapshots_, SnapshotsOf(log_, workspace_));
+    HELIOS_TRY_ASSIGN(snapshots_, SnapshotsOf(store_, log_, workspace_, interrupted_));
   }
   return &*snapshots_;
 }

@@ -8,19 +8,31 @@
 
 #include "base/mutex.h"
 #include "history/operation_log.h"
+#include "history/restore_intent.h"
+#include "object/record.h"
 #include "vst/tree_reader.h"
 
 namespace helios {
 
-// Answers whether one of the snapshots in which a workspace stood holds a path as it is now.
+// A restore that was begun and not finished.
+struct InterruptedRestore {
+  RestoreIntent intent;
+  Record target;  // what it was bringing
+};
+
+// Answers whether one of the snapshots in which a workspace stood, or one of its safety snapshots,
+// holds a path as it is now.
 // Thread-safe.
 class HeldFiles {
  public:
-  // `interrupted`: what a restore that did not finish was bringing. It may have written the
-  // beginning of a file.
+  // `interrupted`: a restore that did not finish. It may have written the beginning of a file.
   HeldFiles(ObjectStore* store, const OperationLog& log, std::string workspace,
-            const std::optional<SnapshotId>& interrupted)
-      : reader_(store), log_(log), workspace_(std::move(workspace)), interrupted_(interrupted) {}
+            const std::optional<InterruptedRestore>& interrupted)
+      : store_(store),
+        reader_(store),
+        log_(log),
+        workspace_(std::move(workspace)),
+        interrupted_(interrupted) {}
 
   Result<bool> Holds(const std::string& path, const TreeEntry& present) HELIOS_EXCLUDES(mutex_);
 
@@ -28,10 +40,11 @@ class HeldFiles {
   bool IsOfInterrupted(const std::string& path, const TreeEntry& present) const;
   Result<const std::vector<TreeId>*> Snapshots() HELIOS_EXCLUDES(mutex_);
 
+  ObjectStore* const store_;
   const TreeReader reader_;
   const OperationLog& log_;
   const std::string workspace_;
-  const std::optional<SnapshotId> interrupted_;
+  const std::optional<InterruptedRestore> interrupted_;
   Mutex mutex_;
   std::optional<std::vector<TreeId>> snapshots_ HELIOS_GUARDED_BY(mutex_);
 };

@@ -1,64 +1,13 @@
-// Restoring in place: scan, plan, and only then touch what differs.
+// Restoring in place: scan, plan, save, and only then touch what differs.
 #include <pwd.h>
 #include <unistd.h>
 
-#include <algorithm>
-
 #include "engine/engine_state.h"
-#include "engine/held_files.h"
 #include "history/restore_intent.h"
-#include "worktree/ignored_paths.h"
-#include "worktree/restore_plan.h"
+#include "worktree/leftovers.h"
 
 namespace helios {
 namespace {
-
-constexpr size_t kPathsInMessageMax = 20;
-
-std::string ListPaths(const std::vector<std::string>& paths) {
-  std::string list;
-  for (size_t i = 0; i < paths.size() && i < kPathsInMessageMax; ++i) {
-    list += "\n  " + OnOneLine(paths[i]);
-  }
-  if (paths.size() > kPathsInMessageMax) {
-    list += "\n  … and " + std::to_string(paths.size() - kPathsInMessageMax) + " more";
-  }
-  return list;
-}
-
-std::string HintFor(const std::vector<std::string>& obstacles) {
-  const bool is_git = std::find(obstacles.begin(), obstacles.end(), ".git") != obstacles.end();
-  return is_git ? ", or give --git=include to restore .git as well" : "";
-}
-
-Result<void> CheckPlan(const PlanSummary& plan, const RestoreRequest& request, bool may_be_mixed) {
-  if (request.dry_run) return {};
-  if (!plan.obstacles.empty()) {
-    return Error(ErrorCode::kWouldLoseWork,
-                 "refused: these are in the way and are not touched (Helios does not capture them, "
-                 "or the selection leaves them out, or they lie on another file system); move them "
-                 "first" +
-                     HintFor(plan.obstacles) + ":" + ListPaths(plan.obstacles));
-  }
-  if (!plan.conflicts.empty() && !request.force) {
-    return Error(ErrorCode::kWouldLoseWork,
-                 "refused: no snapshot of this folder holds the present content of these files, "
-                 "and restoring would overwrite or delete it; " +
-                     std::string(may_be_mixed ? "\"helios commit --force\"" : "commit") +
-                     " first, or give --force to lose it (--dry-run lists all):" +
-                     ListPaths(plan.conflicts));
-  }
-  return {};
-}
-
-void FillReport(const PlanSummary& plan, RestoreReport* report) {
-  report->created = plan.created;
-  report->replaced = plan.replaced;
-  report->deleted = plan.deleted;
-  report->kept_untracked = plan.kept_untracked;
-  report->conflicts = plan.conflicts;
-  report->conflicts.insert(report->conflicts.end(), plan.obstacles.begin(), plan.obstacles.end());
-}
 
 // Deleting what no snapshot knows is never meant of these.
 Result<void> CheckRoot(const std::string& real_path, const RestoreRequest& request) {
@@ -71,66 +20,31 @@ Result<void> CheckRoot(const std::string& real_path, const RestoreRequest& reque
                                      : "your home folder; leave out --delete-untracked"));
 }
 
-// What an eager restore works on.
-struct RestoreSubject {
-  const RestoreRequest& request;
-  const Selector& selector;
-  ResolvedRecord target;
-  OpenWorkspace workspace;
-  ObjectStore* store = nullptr;
-  std::optional<Operation> latest;        // where the workspace stands
-  std::optional<SnapshotId> interrupted;  // what an earlier restore was bringing when it ended
-
-  bool WasLazy() const { return latest && latest->IsLazy(); }
-  bool MayBeMixed() const { return WasLazy() || interrupted.has_value(); }
-  // A part of it does not end what was interrupted: the rest may still be a mixture.
-  bool StaysInterrupted() const { return interrupted && !selector.SelectsEverything(); }
-};
-
-Result<RestorePlan> MakePlan(const RestoreSubject& subject, const OperationLog& log,
-                             unsigned threads, const ScanResult& scan, IgnoredPaths& ignored) {
-  RestorePlanOptions options;
-  options.threads = threads;
-  options.force = subject.request.force;
-  options.delete_untracked = subject.request.delete_untracked;
-  options.may_be_mixed = subject.MayBeMixed();
-  options.present_links = &scan.linked_files;
-  if (!subject.selector.SelectsEverything()) options.selector = &subject.selector;
-  HeldFiles held(subject.store, log, subject.workspace.key, subject.interrupted);
-  options.is_held = [&held](const std::string& path, const TreeEntry& present) {
-    return held.Holds(path, present);
-  };
-  options.look_at_ignored = [&ignored](const std::string& path) { return ignored.LookAt(path); };
-  std::optional<TreeId> baseline;
-  if (subject.latest) baseline = subject.latest->snapshot;
-  const Record& target = subject.target.record;
-  return PlanRestore(TreeReader(subject.store), scan.root_directory, baseline, target.snapshot,
-                     target.attributes, options);
+// A restore of a part: the workspace stands where it stood.
+Operation AsOfAPart(Operation operation) {
+  operation.kind = OperationKind::kPartialRestore;
+  operation.about = std::exchange(operation.workspace, "");
+  operation.replaced.reset();
+  operation.was_lazy = false;
+  return operation;
 }
 
-// Carries the plan out. Whoever finds the intent knows that it was not carried out to the end.
-Result<WriteReport> ApplyPlan(const RestoreSubject& subject, const RestorePlan& plan,
-                              const std::string& folder, WriteOptions options) {
-  if (!plan.has_work) return WriteReport();
-  if (!subject.StaysInterrupted()) HELIOS_TRY(WriteRestoreIntent(folder, subject.target.id));
-  HELIOS_TRY_ASSIGN(Fd root, Duplicate(subject.workspace.root));
-  // Removing what was replaced waits for the file system more than it computes.
-  options.threads *= 2;
-  return ApplyRestorePlan(subject.store, std::move(root), plan, options);
+ChangeGoal GoalOf(const RestoreRequest& request, const Selector& selector, const Record& target,
+                  const WorkspaceChange& change) {
+  ChangeGoal goal;
+  if (change.latest) {
+    goal.baseline = TreeRoots{change.latest->snapshot, std::nullopt};
+  }
+  goal.target = RootsOf(target);
+  if (!selector.SelectsEverything()) goal.selector = &selector;
+  goal.force = request.force;
+  goal.delete_untracked = request.delete_untracked;
+  goal.may_be_mixed = change.WasLazy() || change.interrupted;
+  return goal;
 }
 
-// The workspace stands at the target from now on, if all of it was brought.
-Result<void> MoveTo(const RestoreSubject& subject, const OperationLog& log,
-                    const WriteReport& written) {
-  const bool moves =
-      !subject.latest || subject.latest->record != subject.target.id || subject.WasLazy();
-  if (!moves || written.failed > 0 || !subject.selector.SelectsEverything()) return {};
-  HELIOS_TRY_ASSIGN(const bool appended,
-                    log.Append(MakeOperation(OperationKind::kRestore, subject.workspace,
-                                             subject.target, subject.latest)));
-  if (appended) return {};
-  return Error(ErrorCode::kBusy,
-               "the files were restored, but " + MovedMeanwhile(subject.workspace));
+Error NothingInterrupted(const OpenWorkspace& workspace) {
+  return Error(ErrorCode::kNotFound, "no restore into " + workspace.real_path + " was interrupted");
 }
 
 }  // namespace
@@ -139,44 +53,116 @@ Result<RestoreReport> Engine::State::RestoreEagerly(const RestoreRequest& reques
                                                     const Selector& selector) {
   SetPhase("reading the index");
   HELIOS_TRY_ASSIGN(const FileLock lock, LockShared());
-  HELIOS_TRY_ASSIGN(ResolvedRecord target, Resolve(request.id, KeyOf(request.workspace)));
+  HELIOS_TRY_ASSIGN(const ResolvedRecord target, Resolve(request.id, KeyOf(request.workspace)));
   HELIOS_TRY_ASSIGN(OpenWorkspace workspace,
                     OpenWorkspaceRoot(request.workspace, !request.dry_run));
   HELIOS_TRY(CheckRoot(workspace.real_path, request));
-  RestoreSubject subject{request, selector, std::move(target), std::move(workspace), {}, {}, {}};
-  // Two restores at once would leave a mixture of both.
-  std::optional<FileLock> turn;
-  if (!request.dry_run) {
-    HELIOS_TRY_ASSIGN(turn, TakeTurn(subject.workspace));
+  HELIOS_TRY_ASSIGN(WorkspaceChange change, BeginChange(std::move(workspace), request.dry_run));
+  change.leaves_interrupted = change.interrupted && !selector.SelectsEverything();
+  HELIOS_TRY(PlanChange(change, request.workspace, GoalOf(request, selector, target.record, change),
+                        request.on_path));
+  change.report.snapshot = target.record.snapshot;
+  change.report.record = target.id;
+  HELIOS_TRY_ASSIGN(change.report.unmatched_patterns,
+                    UnmatchedIn(TreeReader(change.store), {target.record.snapshot}, selector));
+  if (request.dry_run) return std::move(change.report);
+  HELIOS_TRY(CheckChange(change));
+  Operation operation =
+      MakeOperation(OperationKind::kRestore, change.workspace, target, change.latest);
+  if (!selector.SelectsEverything()) operation = AsOfAPart(std::move(operation));
+  HELIOS_TRY(CarryOut(change, std::move(operation)));
+  return std::move(change.report);
+}
+
+Result<RestoreReport> Engine::State::Resume(const ResumeRequest& request) {
+  HELIOS_TRY_ASSIGN(const FileLock lock, LockShared());
+  HELIOS_TRY_ASSIGN(OpenWorkspace workspace, OpenWorkspaceRoot(request.workspace, false));
+  HELIOS_TRY_ASSIGN(WorkspaceChange change, BeginChange(std::move(workspace), request.dry_run));
+  if (!change.interrupted) return NothingInterrupted(change.workspace);
+  const Operation& operation = *change.interrupted->intent.operation;
+  HELIOS_TRY_ASSIGN(const Record before, LoadTarget(*operation.safety));
+  const Record& after = change.interrupted->target;
+  const Record& target = request.abort ? before : after;
+  ChangeGoal goal;
+  goal.baseline = RootsOf(request.abort ? after : before);
+  goal.target = RootsOf(target);
+  goal.force = request.force;
+  goal.may_be_mixed = true;
+  goal.only_changes = true;
+  HELIOS_TRY(PlanChange(change, request.workspace, goal, request.on_path));
+  change.report.snapshot = target.snapshot;
+  change.report.record = request.abort ? *operation.safety : operation.Source();
+  if (request.dry_run) return std::move(change.report);
+  HELIOS_TRY(CheckChange(change));
+  if (!change.plan.summary.conflicts.empty()) HELIOS_TRY(SaveEdits(change, operation));
+  HELIOS_TRY_ASSIGN(change.report.leftovers,
+                    RemoveLeftovers(TreeReader(change.store), change.workspace.root.get(),
+                                    *change.scan, {before.snapshot, after.snapshot}));
+  if (change.plan.has_work) HELIOS_TRY(Apply(change));
+  if (change.report.written.failed > 0) return std::move(change.report);
+  if (!request.abort) {
+    HELIOS_TRY_ASSIGN(const bool appended, log.Append(operation));
+    if (!appended) return Error(ErrorCode::kBusy, MovedMeanwhile(change.workspace));
+    change.report.operation = FormatOperationId(IdOf(operation));
+    change.report.safety = operation.safety;
   }
-  HELIOS_TRY_ASSIGN(subject.store, Store());
-  HELIOS_TRY_ASSIGN(subject.latest, log.Latest(subject.workspace.key));
-  subject.interrupted = InterruptedRestore(subject.workspace);
+  HELIOS_TRY(RemoveRestoreIntent(FolderOf(change.workspace)));
+  return std::move(change.report);
+}
 
-  const std::optional<StatIndex> index = LoadIndex(subject.workspace, request.workspace);
-  const auto store_nothing = [](unsigned, const ObjectKey&, ByteView) { return Result<void>(); };
-  HELIOS_TRY_ASSIGN(const std::unique_ptr<ScanResult> scan,
-                    Scan(subject.workspace, request.workspace, index, store_nothing));
-  SetPhase("planning");
-  IgnoredPaths ignored(subject.workspace.root.get());
-  HELIOS_TRY_ASSIGN(const RestorePlan plan, MakePlan(subject, log, threads, *scan, ignored));
+// What was edited since a restore was interrupted, and goes all the same.
+Result<void> Engine::State::SaveEdits(WorkspaceChange& change, Operation operation) {
+  operation = AsOfAPart(std::move(operation));
+  if (operation.about.empty()) operation.about = change.workspace.key;
+  operation.time = Now();
+  HELIOS_TRY_ASSIGN(operation.safety, SaveBefore(change));
+  operation.source.reset();
+  operation.undone.reset();
+  operation.is_gone = operation.is_lazy = false;
+  operation.record = change.report.record;
+  operation.snapshot = change.goal.target.tree;
+  operation.attributes = change.goal.target.attributes;
+  HELIOS_TRY(log.Append(operation));
+  return {};
+}
+
+Result<RestoreReport> Engine::ResumeRestore(const ResumeRequest& request) {
+  State& state = *state_;
+  HELIOS_TRY_ASSIGN(const OpenWorkspace workspace,
+                    state.OpenWorkspaceRoot(request.workspace, false));
+  const std::optional<RestoreIntent> intent = ReadRestoreIntent(state.FolderOf(workspace));
+  if (!intent) return NothingInterrupted(workspace);
+  if (!intent->operation) {
+    if (request.abort) {
+      return Error(ErrorCode::kFailed,
+                   "the restore was begun by an earlier version of Helios, which did not note how "
+                   "the folder was: restore the snapshot that it shall have, or --continue");
+    }
+    RestoreRequest again;
+    again.workspace = request.workspace;
+    again.id = FormatId(intent->target);
+    again.force = request.force;
+    again.dry_run = request.dry_run;
+    again.on_path = request.on_path;
+    again.mode = RestoreMode::kEager;
+    return Restore(again);
+  }
   RestoreReport report;
-  report.snapshot = subject.target.record.snapshot;
-  report.record = subject.target.id;
-  FillReport(plan.summary, &report);
-  HELIOS_TRY_ASSIGN(report.unmatched_patterns,
-                    UnmatchedIn(TreeReader(subject.store), {report.snapshot}, selector));
-  HELIOS_TRY(CheckPlan(plan.summary, request, subject.MayBeMixed()));
-  if (request.dry_run) return report;
-
-  SetPhase("restoring");
-  const std::string folder = FolderOf(subject.workspace);
-  HELIOS_TRY_ASSIGN(report.written, ApplyPlan(subject, plan, folder, MakeWriteOptions(selector)));
-  SetPhase("logging");
-  HELIOS_TRY(MoveTo(subject, log, report.written));
-  const bool had_intent = plan.has_work || subject.interrupted;
-  if (had_intent && !subject.StaysInterrupted()) HELIOS_TRY(RemoveRestoreIntent(folder));
+  {
+    const LatencyTimer timer(&state.metrics, Latency::kRestore);
+    HELIOS_TRY_ASSIGN(report, state.Resume(request));
+  }
+  if (!request.dry_run) state.CountRestore(report);
   return report;
+}
+
+void Engine::State::CountRestore(const RestoreReport& report) {
+  SetPhase("counting");
+  metrics.Add(Counter::kRestores);
+  metrics.Add(Counter::kFilesWritten, report.written.files);
+  metrics.Add(Counter::kBytesWritten, report.written.bytes);
+  FlushMetrics();
+  SetPhase("");
 }
 
 Result<RestoreReport> Engine::Restore(const RestoreRequest& request) {
@@ -194,12 +180,7 @@ Result<RestoreReport> Engine::Restore(const RestoreRequest& request) {
     HELIOS_TRY_ASSIGN(report, state.RestoreEagerly(request, selector));
   }
   if (request.dry_run) return report;
-  state.SetPhase("counting");
-  state.metrics.Add(Counter::kRestores);
-  state.metrics.Add(Counter::kFilesWritten, report.written.files);
-  state.metrics.Add(Counter::kBytesWritten, report.written.bytes);
-  state.FlushMetrics();
-  state.SetPhase("");
+  state.CountRestore(report);
   return report;
 }
 

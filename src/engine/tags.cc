@@ -12,6 +12,26 @@ constexpr int kMoveAttemptsMax = 32;
 
 }  // namespace
 
+// The ref is moved already: a crash in between leaves it where it is, and the log without a word of
+// it.
+Result<void> Engine::State::LogTag(const std::string& ref, const Workspace& workspace,
+                                   const std::optional<RecordId>& before,
+                                   const std::optional<RecordId>& after) {
+  Operation operation;
+  operation.kind = OperationKind::kTag;
+  operation.time = Now();
+  operation.ref = ref;
+  operation.about = KeyOf(workspace);
+  operation.path = RealPath(workspace.path);
+  operation.replaced = before;
+  operation.record = after ? *after : *before;
+  operation.is_gone = !after;
+  operation.command = BoundedCommand(options.command);
+  (void)SetRoots(&operation);  // a record that is lost is named all the same
+  HELIOS_TRY(log.Append(operation));
+  return {};
+}
+
 Result<TagReport> Engine::Tag(const TagRequest& request) {
   State& state = *state_;
   HELIOS_TRY_ASSIGN(const std::string name, RefBelow(kTagsPrefix, request.name, "tag"));
@@ -31,17 +51,22 @@ Result<TagReport> Engine::Tag(const TagRequest& request) {
     }
     HELIOS_TRY_ASSIGN(const bool swapped,
                       state.refs.CompareAndSwap(name, report.replaced, resolved.id));
-    if (swapped) return report;
+    if (!swapped) continue;
+    HELIOS_TRY(state.LogTag(name, request.workspace, report.replaced, resolved.id));
+    return report;
   }
   return Error(ErrorCode::kBusy,
                "busy: other processes keep moving the tag \"" + request.name + "\"");
 }
 
-Result<void> Engine::DeleteTag(const std::string& name) {
+Result<void> Engine::DeleteTag(const std::string& name, const Workspace& workspace) {
   State& state = *state_;
   HELIOS_TRY_ASSIGN(const std::string ref, RefBelow(kTagsPrefix, name, "tag"));
   HELIOS_TRY_ASSIGN(const FileLock lock, state.LockShared());
+  const Result<std::optional<RecordId>> before = state.refs.Get(ref);
   HELIOS_TRY_ASSIGN(const bool deleted, state.refs.Delete(ref));
+  // Of a damaged one nobody knows where it pointed.
+  if (deleted && before && *before) return state.LogTag(ref, workspace, *before, std::nullopt);
   if (deleted) return {};
   return Error(ErrorCode::kNotFound, "unknown tag: " + name);
 }

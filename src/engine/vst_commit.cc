@@ -157,6 +157,7 @@ Result<VstCommitReport> Engine::State::CommitVst(Vst& vst, const VstCommitReques
     commit.objects = collected.objects;
   }
   commit.operation = MakeBranchOperation(request.branch, report.record, report.snapshot);
+  commit.operation.command = BoundedCommand(options.command);
   HELIOS_TRY(group_commit.Commit(&commit));
   if (commit.is_stale) return Stale(request.branch);
   MarkStored(collected);

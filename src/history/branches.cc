@@ -28,9 +28,15 @@ Result<std::optional<RecordId>> HeadOfBranch(const OperationLog& log, std::strin
 Result<std::vector<Ref>> ListBranches(const OperationLog& log) {
   std::map<std::string, RecordId> heads;
   HELIOS_TRY(log.ForEach([&](const Operation& operation) {
+    if (operation.workspace.empty()) return;
     const bool on_branch =
-        operation.kind == OperationKind::kBranchCommit && !operation.workspace.empty();
-    if (on_branch) heads[operation.path] = operation.record;
+        operation.kind == OperationKind::kBranchCommit || operation.ref.starts_with(kHeadsPrefix);
+    if (!on_branch) return;
+    if (operation.is_gone) {
+      heads.erase(operation.path);
+    } else {
+      heads[operation.path] = operation.record;
+    }
   }));
   std::vector<Ref> branches;
   for (const auto& [name, head] : heads) {

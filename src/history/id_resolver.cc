@@ -92,12 +92,13 @@ Result<ResolvedRecord> ResolveDigits(ObjectStore* store, const OperationLog& log
   std::map<Digest, Match> matches;
   HELIOS_TRY(log.ForEach([&](const Operation& operation) {
     const bool own = operation.workspace == workspace;
-    for (const Digest& id : {operation.snapshot.digest, operation.record.digest}) {
-      if (!id.ToHex().starts_with(prefix)) continue;
+    const auto take = [&](const Digest& id, const RecordId& record) {
+      if (!id.ToHex().starts_with(prefix)) return;
       Match& match = matches[id];
-      if (match.own && !own) continue;
-      match = {operation.record, own};
-    }
+      if (!match.own || own) match = {record, own};
+    };
+    take(operation.snapshot.digest, operation.record);
+    for (const RecordId& record : operation.Records()) take(record.digest, record);
   }));
   if (matches.empty()) {
     // An id that the log has lost is not one that was never there.

@@ -112,7 +112,9 @@ TEST_F(OperationLogTest, GivesBackEveryKind) {
   std::optional<RecordId> stands_at;
   std::vector<Operation> appended;
   for (const OperationKind kind :
-       {OperationKind::kCommit, OperationKind::kRestore, OperationKind::kLazyRestore}) {
+       {OperationKind::kCommit, OperationKind::kRestore, OperationKind::kLazyRestore,
+        OperationKind::kBranchCommit, OperationKind::kPartialRestore, OperationKind::kUndo,
+        OperationKind::kTag}) {
     Operation operation = MakeOperation("a", "1", stands_at);
     operation.kind = kind;
     ASSERT_TRUE(Ok(log_.Append(operation)));
@@ -161,9 +163,137 @@ TEST_F(OperationLogTest, EntriesHaveTheBytesOfTheFormat) {
   EXPECT_EQ(ReadWholeFile(path_), commit + lazy_restore);
 }
 
+Operation WithEverything() {
+  Operation operation;
+  operation.kind = OperationKind::kUndo;
+  operation.time = {1795305600, 123456789};
+  operation.workspace = WorkspaceKey("/w");
+  operation.record = {DigestOf("record")};
+  operation.replaced = RecordId{DigestOf("replaced")};
+  operation.snapshot = {DigestOf("snapshot")};
+  operation.path = "/w";
+  operation.source = RecordId{DigestOf("source")};
+  operation.safety = RecordId{DigestOf("safety")};
+  operation.about = WorkspaceKey("/v");
+  operation.ref = "tags/v1";
+  operation.undone = 0x0807060504030201;
+  operation.is_gone = operation.is_lazy = operation.was_lazy = true;
+  operation.command = {"helios", "undo"};
+  return operation;
+}
+
+// The example of docs/format.md.
+TEST_F(OperationLogTest, ExtensionsHaveTheBytesOfTheFormat) {
+  Operation operation = WithEverything();
+  const auto digest = [](char digit) { return test::DigestFromHex(std::string(64, digit)); };
+  operation.record = {digest('1')};
+  operation.replaced = RecordId{digest('2')};
+  operation.snapshot = {digest('3')};
+  operation.source = RecordId{digest('4')};
+  operation.safety = RecordId{digest('5')};
+  const Bytes payload = test::FromHex(
+      "86 80c291b00d 959aef3a 20 6537333766623265613063396535663363303666616363623662323936386439"
+      "1111111111111111111111111111111111111111111111111111111111111111"
+      "01 2222222222222222222222222222222222222222222222222222222222222222"
+      "3333333333333333333333333333333333333333333333333333333333333333"
+      "0000000000000000000000000000000000000000000000000000000000000000"
+      "00 00 02 2f77 ff03"
+      "4444444444444444444444444444444444444444444444444444444444444444"
+      "5555555555555555555555555555555555555555555555555555555555555555"
+      "20 3730333335336637646661643233373834306435616266343263643130636465"
+      "07 746167732f7631 0102030405060708 02 06 68656c696f73 04 756e646f");
+  EXPECT_EQ(EncodeOperation(operation), payload);
+  EXPECT_EQ(FormatOperationId(IdOf(operation)), "6362961ef85577f3");
+}
+
+TEST_F(OperationLogTest, EveryPartOfAnExtensionComesBackByItself) {
+  const Operation all = WithEverything();
+  Operation none = MakeOperation("a", "1", std::nullopt);
+  const auto expect_back = [](const Operation& operation) {
+    EXPECT_EQ(DecodePayload(EncodeOperation(operation)), std::vector<Operation>{operation});
+    // Whatever is cut off is missed.
+    const Bytes bytes = EncodeOperation(operation);
+    for (size_t length = 0; length < bytes.size(); ++length) {
+      EXPECT_FALSE(DecodePayload(ByteView(bytes).substr(0, length))) << length;
+    }
+  };
+  expect_back(all);
+  expect_back(none);
+  const std::function<void(Operation*)> parts[] = {
+      [&](Operation* at) { at->source = all.source; },
+      [&](Operation* at) { at->safety = all.safety; },
+      [&](Operation* at) { at->about = all.about; },
+      [&](Operation* at) { at->ref = all.ref; },
+      [&](Operation* at) { at->undone = all.undone; },
+      [&](Operation* at) { at->command = all.command; },
+      [&](Operation* at) { at->is_gone = true; },
+      [&](Operation* at) { at->is_lazy = true; },
+      [&](Operation* at) { at->was_lazy = true; },
+  };
+  for (const auto& add : parts) {
+    Operation operation = none;
+    add(&operation);
+    EXPECT_NE(operation, none);
+    expect_back(operation);
+  }
+}
+
+TEST_F(OperationLogTest, MalformedExtensionsAreRefused) {
+  Operation operation = MakeOperation("a", "1", std::nullopt);
+  const Bytes plain = EncodeOperation(operation);
+  const auto with = [&](const std::string& extension) {
+    Bytes bytes = plain;
+    bytes[0] = static_cast<char>(0x81);
+    return bytes + test::FromHex(extension);
+  };
+  EXPECT_TRUE(DecodePayload(with("20 01 01 61")));  // one argument, "a"
+  EXPECT_FALSE(DecodePayload(with("00")));          // an extension of nothing
+  EXPECT_FALSE(DecodePayload(with("8004")));        // an unknown flag
+  EXPECT_FALSE(DecodePayload(with("04 00")));       // an empty key
+  EXPECT_FALSE(DecodePayload(with("08 00")));       // an empty ref
+  EXPECT_FALSE(DecodePayload(with("20 00")));       // a command of no argument
+  EXPECT_FALSE(DecodePayload(with("20 8102")));     // more arguments than there may be
+  EXPECT_FALSE(DecodePayload(with("04 41" + std::string(2 * 65, '6'))));  // a key of 65 bytes
+  EXPECT_FALSE(DecodePayload(with("20 01 05 61")));  // longer than what is there
+}
+
+TEST_F(OperationLogTest, CommandsAreCutOff) {
+  using Command = std::vector<std::string>;
+  EXPECT_EQ(BoundedCommand({}), Command());
+  EXPECT_EQ(BoundedCommand({"a", "b"}), (Command{"a", "b"}));
+  EXPECT_EQ(BoundedCommand({"a", std::string(4095, 'x')}).size(), 2u);
+  EXPECT_EQ(BoundedCommand({"a", std::string(4096, 'x'), "b"}), (Command{"a", "…"}));
+  EXPECT_EQ(BoundedCommand({"a", std::string(4095, 'x'), "b"}), (Command{"a", "…"}));
+  const Command many(1000, "x");
+  EXPECT_EQ(BoundedCommand(many).size(), 256u);
+  EXPECT_EQ(BoundedCommand(many).back(), "…");
+  EXPECT_EQ(BoundedCommand(BoundedCommand(many)), BoundedCommand(many));
+  Operation operation = MakeOperation("a", "1", std::nullopt);
+  operation.command = many;
+  EXPECT_TRUE(Fails(log_.Append(operation), ErrorCode::kInvalidArgument, path_));
+}
+
+// What was never there, and what is gone, are the same for whoever comes next.
+TEST_F(OperationLogTest, ALineThatIsGoneBeginsAnew) {
+  const Operation first = Append("a", "1");
+  Operation gone = MakeOperation("a", "1", first.record);
+  gone.kind = OperationKind::kUndo;
+  gone.is_gone = true;
+  LogTail tail;
+  ASSERT_TRUE(Ok(log_.AppendMany({&gone, 1}, &tail)));
+  EXPECT_EQ(tail.HeadOf("a"), std::nullopt);
+  EXPECT_EQ(Latest("a"), std::nullopt);
+  const Result<bool> upon_the_old = log_.Append(MakeOperation("a", "2", first.record));
+  EXPECT_TRUE(Ok(upon_the_old));
+  EXPECT_FALSE(*upon_the_old);
+  const Operation second = Append("a", "2");
+  EXPECT_EQ(second.replaced, std::nullopt);
+  EXPECT_EQ(Latest("a"), second);
+}
+
 // Whoever wrote it knew more than this build: nothing is cut off, and nothing guessed.
 TEST_F(OperationLogTest, KindsThatNobodyKnowsAreUnsupported) {
-  for (const int kind : {0, 5, 255}) {
+  for (const int kind : {0, 8, 127, 255}) {
     Operation operation = MakeOperation("a", "1", std::nullopt);
     operation.kind = static_cast<OperationKind>(kind);
     WriteWholeFile(path_, "");

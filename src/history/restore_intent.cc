@@ -11,24 +11,36 @@ namespace {
 
 constexpr char kIntentFile[] = "restoring";
 constexpr std::string_view kIdPrefix = "blake3:";
-constexpr size_t kIntentBytesMax = 256;
+constexpr size_t kIntentBytesMax = kEntryOverhead + kEntryPayloadBytesMax;
 
-}  // namespace
-
-std::optional<RecordId> ReadRestoreIntent(const std::string& workspace_folder) {
-  const Result<std::optional<Bytes>> text =
-      ReadFileIfExists(workspace_folder + "/" + kIntentFile, kIntentBytesMax);
-  if (!text || !*text || !(*text)->starts_with(kIdPrefix) || !(*text)->ends_with('\n')) {
-    return std::nullopt;
-  }
-  const std::string_view line = **text;
+// As earlier versions wrote it.
+std::optional<RecordId> DecodeTarget(std::string_view text) {
+  if (!text.starts_with(kIdPrefix) || !text.ends_with('\n')) return std::nullopt;
   const std::optional<Digest> digest =
-      Digest::FromHex(line.substr(kIdPrefix.size(), line.size() - kIdPrefix.size() - 1));
+      Digest::FromHex(text.substr(kIdPrefix.size(), text.size() - kIdPrefix.size() - 1));
   return digest ? std::optional(RecordId{*digest}) : std::nullopt;
 }
 
-Result<void> WriteRestoreIntent(const std::string& workspace_folder, const RecordId& record) {
-  return ReplaceFile(workspace_folder, kIntentFile, FormatId(record) + "\n", Durability::kCache);
+}  // namespace
+
+std::optional<RestoreIntent> ReadRestoreIntent(const std::string& workspace_folder) {
+  const Result<std::optional<Bytes>> bytes =
+      ReadFileIfExists(workspace_folder + "/" + kIntentFile, kIntentBytesMax);
+  if (!bytes || !*bytes) return std::nullopt;
+  if (const std::optional<RecordId> target = DecodeTarget(**bytes)) {
+    return RestoreIntent{*target, std::nullopt};
+  }
+  ByteView rest = **bytes;
+  const std::optional<ByteView> payload = TakeEntry(&rest);
+  if (!payload || !rest.empty()) return std::nullopt;
+  std::optional<std::vector<Operation>> operations = DecodePayload(*payload);
+  if (!operations || operations->size() != 1 || !operations->front().safety) return std::nullopt;
+  return RestoreIntent{operations->front().Source(), std::move(operations->front())};
+}
+
+Result<void> WriteRestoreIntent(const std::string& workspace_folder, const Operation& operation) {
+  return ReplaceFile(workspace_folder, kIntentFile, EncodeEntry(EncodeOperation(operation)),
+                     Durability::kDurable);
 }
 
 Result<void> RemoveRestoreIntent(const std::string& workspace_folder) {

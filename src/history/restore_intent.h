@@ -6,18 +6,26 @@
 #include <optional>
 #include <string>
 
-#include "helios/ids.h"
-#include "helios/result.h"
+#include "history/operation_entry.h"
 
 namespace helios {
 
-// The record whose restore into the workspace of this folder was begun and not finished; nullopt if
-// there is none. One that cannot be read counts as none: then what it wrote is taken for work of
-// the user's, and kept.
-std::optional<RecordId> ReadRestoreIntent(const std::string& workspace_folder);
+// Begun and not finished.
+struct RestoreIntent {
+  RecordId target;  // what files were being made equal to
+  // What goes into the log when it is finished. Absent if an earlier version of Helios began it:
+  // its intent says no more than the target.
+  std::optional<Operation> operation;
+};
 
-// Survives the death of the process, not a power cut.
-Result<void> WriteRestoreIntent(const std::string& workspace_folder, const RecordId& record);
+// nullopt if there is none. One that cannot be read counts as none: then what it wrote is taken for
+// work of the user's, and kept.
+std::optional<RestoreIntent> ReadRestoreIntent(const std::string& workspace_folder);
+
+// Durable on return: before the first change to the workspace.
+Result<void> WriteRestoreIntent(const std::string& workspace_folder, const Operation& operation);
+// Not synced: an intent that comes back after a power cut is known by its operation being in the
+// log.
 Result<void> RemoveRestoreIntent(const std::string& workspace_folder);
 
 }  // namespace helios

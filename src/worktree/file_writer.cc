@@ -307,6 +307,23 @@ Result<void> FileWriter::Exchange(int folder, const std::string& temporary, cons
   return {};
 }
 
+Result<void> FileWriter::Remove(int folder, const std::string& name, const FileStatus& seen) const {
+  const std::string temporary = TemporaryName();
+  if (::renameat(folder, name.c_str(), folder, temporary.c_str()) != 0) {
+    if (errno == ENOENT) return {};
+    return Error::FromErrno(errno, "remove", name);
+  }
+  if (IsAsSeen(StatusAt(folder, temporary.c_str()).status, seen)) {
+    if (::unlinkat(folder, temporary.c_str(), 0) == 0) return {};
+    return Error::FromErrno(errno, "remove", name);
+  }
+  // Should something else be there by now, nothing is put over it.
+  if (::renameat2(folder, temporary.c_str(), folder, name.c_str(), RENAME_NOREPLACE) == 0) {
+    return Error(ErrorCode::kFailed, "changed meanwhile, left alone");
+  }
+  return Error(ErrorCode::kFailed, "changed meanwhile, and is now called " + temporary);
+}
+
 Result<FileWriter::Written> FileWriter::SetAttributes(int folder, const TreeEntry& entry,
                                                       const FileAttributes& attributes) const {
   Written written;

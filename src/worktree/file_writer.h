@@ -80,6 +80,10 @@ class FileWriter {
   Result<void> ReplaceByLink(int base_folder, const LinkBase& base, int folder,
                              const std::string& name, const std::optional<FileStatus>& seen) const;
 
+  // Removes a file or symlink: takes it away under a temporary name and looks at it once more. If
+  // it is not what was seen it is put back (kFailed, "changed meanwhile").
+  Result<void> Remove(int folder, const std::string& name, const FileStatus& seen) const;
+
   // Mode, mtime and extended attributes alone, of what is already there; never through a link.
   Result<Written> SetAttributes(int folder, const TreeEntry& entry,
                                 const FileAttributes& attributes) const;

@@ -11,6 +11,16 @@ namespace {
 
 constexpr size_t kConflictsListedMax = 1000;
 
+constexpr std::string_view kChanged = "changed, and no snapshot holds what it is now";
+constexpr std::string_view kNeverCaptured = "no snapshot ever held it";
+constexpr std::string_view kContentLost = "the store lacks the content that its snapshot had";
+constexpr std::string_view kIgnoredFile = "ignored, and no snapshot holds what it is now";
+constexpr std::string_view kNotCaptured = "not captured";
+constexpr std::string_view kUnreadable = "cannot be read, and so not be saved";
+constexpr std::string_view kNotSelected = "not selected";
+constexpr std::string_view kOtherFileSystem = "on another file system";
+constexpr std::string_view kHoldsMore = "holds what is not captured, not selected or elsewhere";
+
 bool IsDirectory(const TreeEntry* entry) {
   return entry != nullptr && entry->kind == EntryKind::kDirectory;
 }
@@ -28,12 +38,12 @@ class Planner {
         summaries_(options.threads),
         kept_links_(options.threads) {}
 
-  Result<RestorePlan> Run(ScannedDirectory* workspace, const std::optional<TreeId>& baseline,
-                          const TreeId& target, const std::optional<AttributesId>& attributes) {
+  Result<RestorePlan> Run(ScannedDirectory* workspace, const std::optional<TreeRoots>& baseline,
+                          const TreeRoots& target) {
     RestorePlan plan;
     root_device_ = workspace->status.device;
     HELIOS_TRY(TaskStack::Run(options_.threads, [&](TaskStack& tasks) {
-      Push(tasks, {"", workspace, baseline, Target{target, attributes}, &plan.root});
+      Push(tasks, {"", workspace, baseline, target, &plan.root});
     }));
     for (PlanSummary& summary : summaries_) plan.summary.Merge(std::move(summary));
     for (const std::vector<LinkedFile>& kept : kept_links_) {
@@ -42,22 +52,19 @@ class Planner {
     plan.present_links = options_.present_links;
     std::sort(plan.summary.conflicts.begin(), plan.summary.conflicts.end());
     std::sort(plan.summary.obstacles.begin(), plan.summary.obstacles.end());
+    std::sort(plan.summary.kept.begin(), plan.summary.kept.end());
     DropIdleFolders(&plan.root);
     plan.has_work = !IsIdle(plan.root);
     return plan;
   }
 
  private:
-  struct Target {
-    TreeId tree;
-    std::optional<AttributesId> attributes;
-  };
   // One folder of the workspace, the baseline's and the target's folder of that path.
   struct Step {
     std::string path;
     ScannedDirectory* workspace;
-    std::optional<TreeId> baseline;
-    std::optional<Target> target;
+    std::optional<TreeRoots> baseline;
+    std::optional<TreeRoots> target;
     PlannedFolder* planned;
     bool is_ignored = false;  // below something that is ignored
   };
@@ -75,7 +82,8 @@ class Planner {
     ScannedEntry* workspace = nullptr;
     const TreeEntry* baseline = nullptr;
     const TreeEntry* target = nullptr;
-    const AttributesEntry* attributes = nullptr;  // the target's, where it has any
+    const AttributesEntry* attributes = nullptr;           // the target's, where it has any
+    const AttributesEntry* baseline_attributes = nullptr;  // the same; only with only_changes
 
     std::optional<FileAttributes> TargetAttributes() const {
       return attributes == nullptr ? std::nullopt : std::optional(attributes->attributes);
@@ -83,16 +91,31 @@ class Planner {
     std::optional<AttributesId> TargetDirectoryAttributes() const {
       return attributes == nullptr ? std::nullopt : std::optional(attributes->directory);
     }
+    std::optional<TreeRoots> BaselineDirectory() const {
+      if (!IsDirectory(baseline)) return std::nullopt;
+      TreeRoots roots{{baseline->id}, std::nullopt};
+      if (baseline_attributes != nullptr) roots.attributes = baseline_attributes->directory;
+      return roots;
+    }
+    // Whether baseline and target have the same under this name, as far as both say.
+    bool IsNoChange() const {
+      if (baseline == nullptr || target == nullptr) return baseline == target;
+      return *baseline == *target && (attributes == nullptr || baseline_attributes == nullptr ||
+                                      *attributes == *baseline_attributes);
+    }
   };
 
   void Push(TaskStack& tasks, Step step) {
+    step.planned->path = step.path;
+    step.planned->scanned = step.workspace;
+    step.planned->target = step.target;
     tasks.Push([this, &tasks, step = std::move(step)](unsigned worker) {
       return PlanFolder(step, {&tasks, step.planned, &summaries_[worker], &kept_links_[worker]});
     });
   }
 
-  Result<DirectoryContents> ReadTarget(const Target& target) const {
-    return reader_.ReadDirectory(target.tree, target.attributes ? &*target.attributes : nullptr);
+  Result<DirectoryContents> Read(const TreeRoots& roots) const {
+    return reader_.ReadDirectory(roots.tree, roots.attributes ? &*roots.attributes : nullptr);
   }
 
   Result<void> PlanFolder(const Step& step, const Findings& findings) {
@@ -101,9 +124,19 @@ class Planner {
          step.workspace->built.attributes == *step.target->attributes)) {
       return {};
     }
+    if (options_.only_changes && step.baseline && step.target && *step.baseline == *step.target) {
+      return {};
+    }
+    // If nothing changed here since, there is no need to load what was just scanned.
+    const bool is_as_baseline = !options_.only_changes && step.baseline &&
+                                step.baseline->tree == step.workspace->built.tree;
+    DirectoryContents baseline;
+    if (step.baseline && !is_as_baseline) {
+      HELIOS_TRY_ASSIGN(baseline, Read(*step.baseline));
+    }
     DirectoryContents target;
     if (step.target) {
-      HELIOS_TRY_ASSIGN(target, ReadTarget(*step.target));
+      HELIOS_TRY_ASSIGN(target, Read(*step.target));
       if (step.target->attributes && target.own != step.workspace->Attributes() &&
           SelectsFolder(step.path)) {
         step.planned->attributes = target.own;
@@ -111,12 +144,6 @@ class Planner {
     }
     step.workspace->Expand();
     std::vector<ScannedEntry>& here = step.workspace->entries;
-    // If nothing changed here since, there is no need to load what was just scanned.
-    const bool is_as_baseline = step.baseline == std::optional(step.workspace->built.tree);
-    DirectoryContents baseline;
-    if (step.baseline && !is_as_baseline) {
-      HELIOS_TRY_ASSIGN(baseline, reader_.ReadDirectory(*step.baseline, nullptr));
-    }
     size_t w = 0, b = 0, t = 0;
     while (true) {
       while (w < here.size() && here[w].vanished) ++w;
@@ -131,7 +158,9 @@ class Planner {
       Sides sides;
       if (w < here.size() && here[w].name == name) sides.workspace = &here[w++];
       if (b < baseline.entries.size() && baseline.entries[b].name == name) {
-        sides.baseline = &baseline.entries[b++];
+        sides.baseline = &baseline.entries[b];
+        if (!baseline.attributes.empty()) sides.baseline_attributes = &baseline.attributes[b];
+        ++b;
       }
       if (t < target.entries.size() && target.entries[t].name == name) {
         sides.target = &target.entries[t];
@@ -139,6 +168,7 @@ class Planner {
         ++t;
       }
       if (IsAsWanted(sides)) continue;
+      if (options_.only_changes && sides.IsNoChange()) continue;
       TreeEntry present;
       if (is_as_baseline && sides.workspace != nullptr &&
           IsCaptured(sides.workspace->entry_class)) {
@@ -219,7 +249,7 @@ class Planner {
           {sides.target->name, {sides.target->id}, sides.TargetDirectoryAttributes()});
     } else {
       findings.planned->files.push_back(
-          {PlannedFile::Action::kCreate, *sides.target, sides.TargetAttributes(), {}});
+          {PlannedFile::Action::kCreate, *sides.target, sides.TargetAttributes(), {}, nullptr});
     }
     TreeTotals totals = sides.target->Totals();
     if (IsDirectory(sides.target) && options_.selector != nullptr) {
@@ -233,7 +263,10 @@ class Planner {
 
   // Something that Helios does not capture is in the way, or lies beside it and is left alone.
   Result<void> PlanUncaptured(const Sides& sides, const Findings& findings) {
-    if (sides.target == nullptr || !Reaches(sides.path, IsDirectory(sides.target))) return {};
+    // What an operation made is taken back with it, ignored or not.
+    const bool was_made = options_.only_changes && sides.baseline != nullptr;
+    if (sides.target == nullptr && !was_made) return {};
+    if (!Reaches(sides.path, IsDirectory(sides.target))) return {};
     if (sides.workspace->entry_class == EntryClass::kIgnored && options_.look_at_ignored) {
       // Ignored since: the target has it all the same, so what is there counts as any other file.
       Sides seen = sides;
@@ -244,13 +277,16 @@ class Planner {
         return IsAsWanted(seen) ? Result<void>() : PlanName(seen, findings);
       }
     }
+    if (sides.target == nullptr) return {};
     const bool replaceable = sides.workspace->entry_class != EntryClass::kStore &&
                              sides.workspace->entry_class != EntryClass::kGit &&
                              !sides.workspace->listed_as_directory &&
                              sides.workspace->child == nullptr && !IsDirectory(sides.target);
     if (!replaceable) {
-      findings.summary->obstacles.push_back(sides.path);
-    } else if (AllowsLoss(sides.path, findings)) {
+      findings.summary->obstacles.push_back({sides.path, kNotCaptured});
+    } else if (sides.workspace->entry_class == EntryClass::kUnreadable) {
+      findings.summary->obstacles.push_back({sides.path, kUnreadable});
+    } else if (AllowsLoss(sides.path, kNotCaptured, findings)) {
       HELIOS_TRY(PlanCreation(sides, findings));
       findings.planned->files.back().action = PlannedFile::Action::kReplace;
     }
@@ -266,17 +302,22 @@ class Planner {
     }
     HELIOS_TRY_ASSIGN(const bool saved,
                       is_same ? true : IsSaved(sides.path, present, sides.baseline));
-    if (!saved && !AllowsLoss(sides.path, findings)) return {};
+    if (!saved && !AllowsLoss(sides.path, ReasonOf(sides, present), findings)) return {};
     ++findings.summary->replaced;
     findings.summary->bytes += sides.target->Totals().bytes;
+    const bool becomes_another_type =
+        IsDirectory(sides.target) ||
+        (present.kind == EntryKind::kSymlink) != (sides.target->kind == EntryKind::kSymlink);
+    if (becomes_another_type) ++findings.summary->type_changes;
     if (IsDirectory(sides.target)) {
-      findings.planned->make_room.push_back(
-          {present.name, sides.workspace->status, sides.workspace->is_linked, nullptr});
+      findings.planned->make_room.push_back({present.name, sides.workspace->status,
+                                             sides.workspace->is_linked, nullptr, sides.workspace});
       findings.planned->subtrees.push_back(
           {sides.target->name, {sides.target->id}, sides.TargetDirectoryAttributes()});
     } else {
       findings.planned->files.push_back({PlannedFile::Action::kReplace, *sides.target,
-                                         sides.TargetAttributes(), sides.workspace->status});
+                                         sides.TargetAttributes(), sides.workspace->status,
+                                         sides.workspace});
     }
     return {};
   }
@@ -284,15 +325,15 @@ class Planner {
   void KeepFile(const Sides& sides, const TreeEntry& present, const Findings& findings) {
     const FileStatus& seen = sides.workspace->status;
     const FileAttributes& wanted = sides.attributes->attributes;
-    findings.planned->files.push_back({PlannedFile::Action::kSetAttributes, present, wanted, seen});
+    findings.planned->files.push_back(
+        {PlannedFile::Action::kSetAttributes, present, wanted, seen, sides.workspace});
+    ++findings.summary->attributes;
     if (wanted.rare.link_group) findings.kept_links->push_back({sides.path, present, wanted, seen});
   }
 
   Result<void> PlanOverFolder(const Sides& sides, const Findings& findings) {
-    std::optional<TreeId> baseline;
-    if (IsDirectory(sides.baseline)) baseline = TreeId{sides.baseline->id};
-    Descend(sides, baseline, Target{{sides.target->id}, sides.TargetDirectoryAttributes()},
-            findings);
+    Descend(sides, sides.BaselineDirectory(),
+            TreeRoots{{sides.target->id}, sides.TargetDirectoryAttributes()}, findings);
     return {};
   }
 
@@ -301,7 +342,7 @@ class Planner {
     const bool selected = Selects(sides.path, false);
     HELIOS_TRY_ASSIGN(const bool wants_below, SelectsSomething(sides));
     if (wants_below && selected) return PlanOverFile(sides, findings);
-    if (wants_below) findings.summary->obstacles.push_back(sides.path);
+    if (wants_below) findings.summary->obstacles.push_back({sides.path, kNotSelected});
     return selected && !wants_below ? PlanAbsence(sides, findings) : Result<void>();
   }
 
@@ -323,8 +364,9 @@ class Planner {
     HELIOS_TRY_ASSIGN(const bool may_go, MayWholeFolderGo(sides, findings));
     if (!may_go) return {};
     findings.summary->deleted += sides.workspace->child->built.totals.files;
-    findings.planned->make_room.push_back(
-        {sides.target->name, sides.workspace->status, false, sides.workspace->child});
+    ++findings.summary->type_changes;
+    findings.planned->make_room.push_back({sides.target->name, sides.workspace->status, false,
+                                           sides.workspace->child, sides.workspace});
     return PlanCreation(sides, findings);
   }
 
@@ -341,46 +383,50 @@ class Planner {
     if (sides.baseline == nullptr && !DeletesUntracked(sides)) {
       HELIOS_TRY_ASSIGN(const bool tracked, IsOfAnEarlierSnapshot(sides.path, present));
       if (!tracked) {
-        ++findings.summary->kept_untracked;
+        Keep(1, sides.path, findings);
         return {};
       }
     }
     if (sides.baseline != nullptr) {
       HELIOS_TRY_ASSIGN(const bool saved, IsSaved(sides.path, present, sides.baseline));
-      if (!saved && !AllowsLoss(sides.path, findings)) return {};
+      if (!saved && !AllowsLoss(sides.path, ReasonOf(sides, present), findings)) return {};
     }
     ++findings.summary->deleted;
-    findings.planned->removals.push_back(
-        {present.name, sides.workspace->status, sides.workspace->is_linked, nullptr});
+    findings.planned->removals.push_back({present.name, sides.workspace->status,
+                                          sides.workspace->is_linked, nullptr, sides.workspace});
     return {};
   }
 
   Result<void> PlanAbsentFolder(const Sides& sides, const Findings& findings) {
     const BuiltDirectory& present = sides.workspace->child->built;
     if (sides.workspace->child->status.device != root_device_) {
-      findings.summary->obstacles.push_back(sides.path + "/");
+      findings.summary->obstacles.push_back({sides.path + "/", kOtherFileSystem});
       return {};
     }
-    std::optional<TreeId> baseline;
-    if (IsDirectory(sides.baseline)) {
-      baseline = TreeId{sides.baseline->id};
-    } else if (!DeletesUntracked(sides)) {
+    std::optional<TreeRoots> baseline = sides.BaselineDirectory();
+    if (!baseline && !DeletesUntracked(sides)) {
       HELIOS_TRY_ASSIGN(const bool tracked,
                         IsOfAnEarlierSnapshot(sides.path, sides.workspace->ToTreeEntry()));
-      if (tracked) baseline = present.tree;
+      if (tracked) baseline = TreeRoots{present.tree, std::nullopt};
     }
     // Not as a whole, but perhaps some of the files in it.
     const bool may_be_tracked = options_.may_be_mixed && present.totals.files > 0;
     if (!baseline && !DeletesUntracked(sides) && !may_be_tracked) {
-      findings.summary->kept_untracked += std::max<uint64_t>(1, present.totals.files);
+      Keep(std::max<uint64_t>(1, present.totals.files), sides.path + "/", findings);
       return {};
     }
     Descend(sides, baseline, std::nullopt, findings);
     return {};
   }
 
-  void Descend(const Sides& sides, const std::optional<TreeId>& baseline,
-               const std::optional<Target>& target, const Findings& findings) {
+  static void Keep(uint64_t files, std::string path, const Findings& findings) {
+    findings.summary->kept_untracked += files;
+    std::vector<std::string>& kept = findings.summary->kept;
+    if (kept.size() < kConflictsListedMax) kept.push_back(std::move(path));
+  }
+
+  void Descend(const Sides& sides, const std::optional<TreeRoots>& baseline,
+               const std::optional<TreeRoots>& target, const Findings& findings) {
     auto folder = std::make_unique<PlannedFolder>();
     folder->name = sides.workspace->name;
     folder->remove_if_empty = !target.has_value() && SelectsFolder(sides.path);
@@ -407,10 +453,17 @@ class Planner {
   }
 
   // Notes that the content at `path` would be lost; true if that was asked for.
-  bool AllowsLoss(const std::string& path, const Findings& findings) const {
-    std::vector<std::string>& conflicts = findings.summary->conflicts;
-    if (conflicts.size() < kConflictsListedMax) conflicts.push_back(path);
+  bool AllowsLoss(const std::string& path, std::string_view reason,
+                  const Findings& findings) const {
+    std::vector<PathAndReason>& conflicts = findings.summary->conflicts;
+    if (conflicts.size() < kConflictsListedMax) conflicts.push_back({path, reason});
     return options_.force;
+  }
+  // Why what is there is not saved.
+  static std::string_view ReasonOf(const Sides& sides, const TreeEntry& present) {
+    if (sides.is_ignored) return kIgnoredFile;
+    if (sides.baseline == nullptr) return kNeverCaptured;
+    return *sides.baseline == present ? kContentLost : kChanged;
   }
 
   // Whether something in the folder may not be removed: what Helios does not capture, what is not
@@ -433,15 +486,55 @@ class Planner {
     return false;
   }
 
+  // Whether every file in a folder is saved, though the folder is not as any snapshot has it.
+  Result<bool> IsEachFileSaved(const Sides& sides) const {
+    struct At {
+      std::string path;
+      ScannedDirectory* folder;
+      std::optional<TreeId> baseline;
+    };
+    std::vector<At> stack{{sides.path, sides.workspace->child, std::nullopt}};
+    if (IsDirectory(sides.baseline)) stack.back().baseline = TreeId{sides.baseline->id};
+    while (!stack.empty()) {
+      const At at = std::move(stack.back());
+      stack.pop_back();
+      DirectoryContents baseline;
+      if (at.baseline) {
+        HELIOS_TRY_ASSIGN(baseline, reader_.ReadDirectory(*at.baseline, nullptr));
+      }
+      at.folder->Expand();
+      for (const ScannedEntry& entry : at.folder->entries) {
+        if (entry.vanished || !IsCaptured(entry.entry_class)) continue;
+        const std::string path = Join(at.path, entry.name);
+        const auto found = std::lower_bound(
+            baseline.entries.begin(), baseline.entries.end(), entry.name,
+            [](const TreeEntry& a, std::string_view name) { return a.name < name; });
+        const bool is_there = found != baseline.entries.end() && found->name == entry.name;
+        const TreeEntry* known = is_there ? &*found : nullptr;
+        if (entry.child != nullptr) {
+          stack.push_back({path, entry.child, std::nullopt});
+          if (IsDirectory(known)) stack.back().baseline = TreeId{known->id};
+          continue;
+        }
+        HELIOS_TRY_ASSIGN(const bool saved, IsSaved(path, entry.ToTreeEntry(), known));
+        if (!saved) return false;
+      }
+    }
+    return true;
+  }
+
   // Whether a folder may go with all that is in it.
   Result<bool> MayWholeFolderGo(const Sides& sides, const Findings& findings) const {
     if (sides.is_ignored || HoldsObstacle(sides.workspace->child, sides.path)) {
-      findings.summary->obstacles.push_back(sides.path + "/");
+      findings.summary->obstacles.push_back({sides.path + "/", kHoldsMore});
       return false;
     }
     const TreeEntry present = sides.workspace->ToTreeEntry();
-    HELIOS_TRY_ASSIGN(const bool saved, IsSaved(sides.path, present, sides.baseline));
-    return saved || AllowsLoss(sides.path + "/", findings);
+    HELIOS_TRY_ASSIGN(bool saved, IsSaved(sides.path, present, sides.baseline));
+    if (!saved) {
+      HELIOS_TRY_ASSIGN(saved, IsEachFileSaved(sides));
+    }
+    return saved || AllowsLoss(sides.path + "/", ReasonOf(sides, present), findings);
   }
 
   static bool IsIdle(const PlannedFolder& folder) {
@@ -472,7 +565,8 @@ class Planner {
   std::vector<std::vector<LinkedFile>> kept_links_;  // the same
 };
 
-void MoveAll(std::vector<std::string>* from, std::vector<std::string>* to) {
+template <typename T>
+void MoveAll(std::vector<T>* from, std::vector<T>* to) {
   std::move(from->begin(), from->end(), std::back_inserter(*to));
 }
 
@@ -490,15 +584,17 @@ void PlanSummary::Merge(PlanSummary other) {
   deleted += other.deleted;
   bytes += other.bytes;
   kept_untracked += other.kept_untracked;
+  attributes += other.attributes;
+  type_changes += other.type_changes;
+  MoveAll(&other.kept, &kept);
   MoveAll(&other.conflicts, &conflicts);
   MoveAll(&other.obstacles, &obstacles);
 }
 
 Result<RestorePlan> PlanRestore(const TreeReader& reader, ScannedDirectory* workspace,
-                                const std::optional<TreeId>& baseline, const TreeId& target,
-                                const std::optional<AttributesId>& target_attributes,
+                                const std::optional<TreeRoots>& baseline, const TreeRoots& target,
                                 const RestorePlanOptions& options) {
-  return Planner(reader, options).Run(workspace, baseline, target, target_attributes);
+  return Planner(reader, options).Run(workspace, baseline, target);
 }
 
 }  // namespace helios

@@ -15,12 +15,21 @@
 
 namespace helios {
 
+// A folder of a snapshot.
+struct TreeRoots {
+  TreeId tree;
+  std::optional<AttributesId> attributes;
+  friend bool operator==(const TreeRoots&, const TreeRoots&) = default;
+};
+
 struct PlannedFile {
   enum class Action { kCreate, kReplace, kSetAttributes };
   Action action = Action::kCreate;
   TreeEntry entry;
   std::optional<FileAttributes> attributes;  // always for kSetAttributes
   FileStatus seen;                           // what is there now, for all but kCreate
+  // The same as it was scanned; null for kCreate, and where it is what no snapshot can hold.
+  const ScannedEntry* present = nullptr;
 };
 
 struct PlannedSubtree {
@@ -35,11 +44,15 @@ struct PlannedRemoval {
   FileStatus seen;
   bool is_linked = false;  // its ctime changes when another of its names goes
   ScannedDirectory* folder = nullptr;
+  const ScannedEntry* present = nullptr;  // what `seen` is of; null below `folder`
 };
 
 // A folder that exists and in which something is to be done.
 struct PlannedFolder {
   std::string name;
+  std::string path;                          // from the root
+  ScannedDirectory* scanned = nullptr;       // as it is now
+  std::optional<TreeRoots> target;           // what it is to be; absent: nothing
   std::optional<FileAttributes> attributes;  // to set at the end
   bool remove_if_empty = false;
   bool removes = false;                   // something is removed in it or below it, at the end
@@ -53,17 +66,27 @@ struct PlannedFolder {
   bool ChangesEntries() const;
 };
 
+// A path that a plan leaves alone or would lose, and why.
+struct PathAndReason {
+  std::string path;
+  std::string_view reason;  // static text
+  friend auto operator<=>(const PathAndReason&, const PathAndReason&) = default;
+};
+
 struct PlanSummary {
   uint64_t created = 0;  // files and symlinks that are not there; below `subtrees` too
   uint64_t replaced = 0;
   uint64_t deleted = 0;
   uint64_t bytes = 0;           // to write
   uint64_t kept_untracked = 0;  // paths that no snapshot of this workspace holds, left alone
+  uint64_t attributes = 0;      // files of which only mode, time or extended attributes are set
+  uint64_t type_changes = 0;    // of what is replaced or made way for
   // Paths whose present content no snapshot holds and that would be overwritten or deleted.
-  std::vector<std::string> conflicts;
+  std::vector<PathAndReason> conflicts;
   // Paths that cannot be made way for even by force: what Helios does not capture, what the
-  // selection leaves out, what lies on another file system.
-  std::vector<std::string> obstacles;
+  // selection leaves out, what lies on another file system, what could not be saved.
+  std::vector<PathAndReason> obstacles;
+  std::vector<std::string> kept;  // the first of kept_untracked; folders end with '/'
 
   void Merge(PlanSummary other);
 };
@@ -84,6 +107,9 @@ struct RestorePlanOptions {
   bool force = false;  // conflicts are listed and planned all the same
   bool delete_untracked = false;
   const Selector* selector = nullptr;  // null: everything
+  // Touch only what differs between the baseline and the target, whatever else the workspace has:
+  // for taking back what made the one of the other. The baseline has attributes then, too.
+  bool only_changes = false;
   // Whether what is present, a file or a whole folder, is held by some snapshot of this workspace,
   // though not by its baseline. Asked only where something may go, from several threads. May be
   // empty.
@@ -111,8 +137,7 @@ struct RestorePlanOptions {
 // that is not there yet stays. That a file has holes, or has none, is no difference: it is as it
 // was written.
 Result<RestorePlan> PlanRestore(const TreeReader& reader, ScannedDirectory* workspace,
-                                const std::optional<TreeId>& baseline, const TreeId& target,
-                                const std::optional<AttributesId>& target_attributes,
+                                const std::optional<TreeRoots>& baseline, const TreeRoots& target,
                                 const RestorePlanOptions& options);
 
 }  // namespace helios

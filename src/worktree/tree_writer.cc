@@ -713,10 +713,13 @@ class Writer {
     if (removal.is_linked) expected.ctime = now.status.ctime;
     if (now.os_error != 0 || now.status != expected) {
       Fail(worker, folder.PathOf(removal.name), "changed meanwhile, left alone");
-    } else if (::unlinkat(folder.fd(), removal.name.c_str(), 0) != 0) {
-      Fail(worker, folder.PathOf(removal.name), std::strerror(errno));
-    } else {
+      return;
+    }
+    const Result<void> removed = files_.Remove(folder.fd(), removal.name, removal.seen);
+    if (removed) {
       ++reports_[worker].deleted;
+    } else {
+      Fail(worker, folder.PathOf(removal.name), removed.error().message());
     }
   }
 
@@ -758,7 +761,7 @@ class Writer {
               {new Folder(step.folder, std::string(entry.name)), entry.child, step.folder, false});
         } else {
           RemoveOne(worker, *step.folder,
-                    {std::string(entry.name), entry.status, entry.is_linked, nullptr});
+                    {std::string(entry.name), entry.status, entry.is_linked, nullptr, nullptr});
         }
       }
     }
