@@ -148,6 +148,7 @@ void AddCommands(CLI::App* app, Session* session) {
   AddStatsCommand(app, session);
   AddConfigCommand(app, session);
   AddOptimizeCommand(app, session);
+  AddGcCommand(app, session);
   AddDoctorCommand(app, session);
   CLI::App* version = app->add_subcommand("version", "Print the version");
   AddCommonOptions(version, session);

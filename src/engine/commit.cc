@@ -1,5 +1,6 @@
 #include "engine/commit_writer.h"
 #include "engine/engine_state.h"
+#include "engine/within_size.h"
 #include "history/restore_intent.h"
 #include "object/hash.h"
 
@@ -66,6 +67,11 @@ Result<void> CheckRecordTexts(const std::string& message, const std::string& aut
 }
 
 Result<CommitReport> Engine::Commit(const CommitRequest& request) {
+  return WithinSize<CommitReport>(request.max_size,
+                                  [&](Room* room) { return CommitOnce(request, room); });
+}
+
+Result<CommitReport> Engine::CommitOnce(const CommitRequest& request, Room* room) {
   State& state = *state_;
   HELIOS_TRY(CheckRecordTexts(request.message, request.author, request.labels));
   CommitReport report;
@@ -80,7 +86,7 @@ Result<CommitReport> Engine::Commit(const CommitRequest& request) {
     const bool is_interrupted = state.InterruptedRestore(workspace).has_value();
     HELIOS_TRY(CheckInterrupted(workspace, is_interrupted && !request.force));
     const std::optional<StatIndex> index = state.LoadIndex(workspace, request.workspace);
-    CommitWriter writer([&state] { return state.StoreToWrite(); }, state.threads);
+    CommitWriter writer([&state] { return state.StoreToWrite(); }, state.threads, room);
     HELIOS_TRY_ASSIGN(const std::unique_ptr<ScanResult> scan,
                       state.Scan(workspace, request.workspace, index,
                                  [&writer](unsigned worker, const ObjectKey& key, ByteView bytes) {
@@ -139,7 +145,7 @@ Result<CommitReport> Engine::Commit(const CommitRequest& request) {
     }
     // Last, so that it never speaks of objects that are not there, and names the packs as they are.
     state.SetPhase("writing the index");
-    if (scan->index_is_stale || !index) {
+    if (scan->index_is_stale || !index || !state.IsOfNow(*index)) {
       state.SaveIndex(workspace, request.workspace, index, scan.get());
     }
   }
