@@ -21,14 +21,18 @@
 #include "helios/progress.h"
 #include "helios/restore_mode.h"
 #include "helios/result.h"
+#include "helios/retention.h"
 #include "helios/selection.h"
 #include "helios/statistics.h"
+#include "helios/store_settings.h"
 #include "helios/tree_path.h"
 #include "helios/vst.h"
 #include "helios/workspace.h"
 #include "helios/write_report.h"
 
 namespace helios {
+
+struct Room;
 
 struct EngineOptions {
   std::string store;              // the store's root folder
@@ -61,6 +65,8 @@ struct CommitRequest {
   // Even if the workspace stands at a snapshot that was restored lazily: what is not on disk counts
   // as deleted.
   bool force = false;
+  // How many bytes the store's objects may take on disk after it. Absent: what the settings say.
+  std::optional<uint64_t> max_size;
 };
 
 struct CommitReport {
@@ -245,6 +251,40 @@ struct OptimizeStoreReport {
   double seconds = 0;
 };
 
+struct CollectRequest {
+  // What stays of the operation log. Absent: what the store's settings say.
+  std::optional<RetentionRules> keep;
+  bool dry_run = false;  // only say what would become of it
+};
+
+// What becomes of one record in one workspace or branch.
+struct RetentionDecision {
+  RecordId record;
+  SnapshotId snapshot;
+  std::string path;     // of the workspace; "heads/NAME" of a branch; empty for what is on none
+  int64_t seconds = 0;  // since 1970, when it came there
+  bool keep = true;
+  std::vector<std::string> reasons;  // why it stays
+};
+
+struct CollectReport {
+  bool dry_run = false;
+  std::vector<RetentionDecision> decisions;  // line by line, each oldest first
+  uint64_t records_removed = 0;              // of the decisions
+  uint64_t operations_removed = 0;           // from the log
+  uint64_t objects = 0;                      // that the store held
+  uint64_t objects_dead = 0;                 // of these, that nothing needs
+  uint64_t bytes_dead = 0;                   // on disk, their share
+  uint64_t objects_removed = 0;
+  uint64_t bytes_before = 0;  // on disk, of the whole store's objects
+  uint64_t bytes_after = 0;
+  uint64_t bytes_rewritten = 0;     // on disk: what stays and shared a file with what does not
+  double seconds = 0;               // all of it
+  double seconds_marking = 0;       // reading what stays
+  double seconds_alone_max = 0;     // the longest time in which commits had to wait
+  std::vector<std::string> damage;  // what was left as it is because it is damaged
+};
+
 struct StatisticsReport {
   std::string store;
   std::string backend;
@@ -277,7 +317,10 @@ class Engine {
   // readable. What could not be captured whole is in the report. Beside the contents it keeps
   // modes, modification times, user extended attributes, which names are one file (hard links,
   // within the workspace) and which files have holes; the snapshot id depends on none of that.
-  // Errors: kWouldLoseWork if the workspace stands at a snapshot that was restored lazily.
+  // Where a size is set that the store would grow beyond, it is collected first, as Collect does
+  // without being told what to keep. Errors: kWouldLoseWork if the workspace stands at a snapshot
+  // that was restored lazily; kNoSpace if the store would still grow beyond its size: then nothing
+  // of the commit is left there.
   Result<CommitReport> Commit(const CommitRequest& request);
 
   // An empty working set over this store. The engine must outlive it and its forks.
@@ -297,6 +340,9 @@ class Engine {
   //
   // Files come without modes and times: see Restore. Figures reach the store's statistics at most
   // once a second, and when the engine is closed.
+  //
+  // What the settings allow the store to take is kept as by Commit; of a commit from memory the
+  // bytes before compression count.
   //
   // Errors: kStale if the branch has moved on: nothing is recorded, the working set stays as it is;
   // open the branch again and do the work upon that. kInvalidArgument (a branch of a name that none
@@ -378,6 +424,9 @@ class Engine {
   // kUnsupported if the settings cannot be read; they can be set all the same.
   Result<Compression> GetCompression();
   Result<void> SetCompression(Compression compression);
+  // All that a store is told; the same holds of it. Two who set them at once: the last one wins.
+  Result<StoreSettings> GetSettings();
+  Result<void> SetSettings(const StoreSettings& settings);
 
   // Compresses the store anew, as small as it gets: versions of a file and files of a folder
   // together. Takes minutes for a gigabyte, and about 90 MB of memory for each thread besides a few
@@ -386,11 +435,25 @@ class Engine {
   // process optimizes; kNoSpace: it needs as much as it writes anew.
   Result<OptimizeStoreReport> Optimize();
 
+  // Takes away what nothing needs, and gives its space back. There stay: what the retained part of
+  // the operation log names, tags, where workspaces and branches stand, what an unfinished restore
+  // was bringing, what any process has open. Others may commit, restore and read meanwhile: they
+  // wait for moments. Ended by whatever, at any moment, it loses nothing of what stays. Needs free
+  // space for what shares files with what goes, at most 1 GiB, and on a full disk for nothing that
+  // can be had without. Errors: kBusy if another process collects, or works on the store longer
+  // than the bound; kCorrupt, kMissingObject if what stays cannot be read: then nothing is taken
+  // away; kNoSpace: what could be had without room was.
+  Result<CollectReport> Collect(const CollectRequest& request);
+
   // Figures of the store and of all processes that used it.
   Result<StatisticsReport> Statistics();
 
  private:
   class State;
+  class Collector;
+  Result<CommitReport> CommitOnce(const CommitRequest& request, Room* room);
+  template <typename Report, typename Attempt>
+  Result<Report> WithinSize(const std::optional<uint64_t>& max_size, const Attempt& commit);
   explicit Engine(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };

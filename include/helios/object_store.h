@@ -53,6 +53,50 @@ struct OptimizeReport {
   std::vector<Error> damage;  // what was left as it is because it is damaged
 };
 
+// Whether an object is to stay. Asked by several threads at once, and of one object more than once:
+// what was to go may be wanted by the time that it would.
+using LiveFilter = std::function<bool(const ObjectKey& key)>;
+
+// What a sweep is about to give back, and what it gave back so far. On disk, as far as that can be
+// said of objects that are compressed together.
+struct SweepFigures {
+  uint64_t objects = 0;        // that the store held, dead ones too
+  uint64_t dead_objects = 0;   // when the sweep began
+  uint64_t dead_bytes = 0;     // on disk
+  uint64_t bytes_before = 0;   // on disk, of all that the store held
+  uint64_t freed_objects = 0;  // gone
+  uint64_t freed_bytes = 0;    // on disk: of the files that are gone
+  uint64_t written_bytes = 0;  // on disk: what was written anew of what stays
+  uint64_t parts_removed = 0;  // files that held objects
+  std::vector<Error> damage;   // what was left as it is because it is damaged
+};
+
+// Takes objects away in steps, what costs least for what it gives back first: each step makes room
+// for the next. Nobody else merges, optimizes or sweeps meanwhile; reading and putting go on. Used
+// by one thread. Ended by whatever, at any moment, it loses nothing that is live; some of what is
+// dead may then be gone and some not.
+class ObjectSweep {
+ public:
+  virtual ~ObjectSweep() = default;
+  // Looks at what there is to do, of what the store held when the sweep was opened: what came since
+  // is not touched. Called once, when all that stays is known to is_live.
+  virtual Result<void> Plan() = 0;
+  // Gets the next step ready, for which everything that stays is written anew, durably, beside what
+  // is there: the long part. False if nothing is left that is worth it. Errors: kNoSpace if there
+  // is no room for any of the steps that are left; what was removed stays removed.
+  virtual Result<bool> Prepare() = 0;
+  // Removes what the step takes away, but for what has become live since: the short part. For the
+  // collector alone, which holds the store exclusively.
+  virtual Result<void> Remove() = 0;
+  // What is so far.
+  virtual SweepFigures Figures() const = 0;
+};
+
+struct SweepRequest {
+  LiveFilter is_live;
+  unsigned threads = 1;
+};
+
 // New objects on their way into a store. Used by one thread. What was put becomes visible to every
 // reader at Publish, all of it or nothing; a batch that is destroyed unpublished leaves no trace.
 class ObjectBatch {
@@ -64,6 +108,8 @@ class ObjectBatch {
   virtual Result<void> Put(const ObjectKey& key, ByteView bytes) = 0;
   // Makes everything visible. Durable after the next ObjectStore::Sync. Call once.
   virtual Result<void> Publish() = 0;
+  // What the batch takes on disk so far, as far as it is known; 0 for a store in memory.
+  virtual uint64_t BytesOnDisk() const { return 0; }
 };
 
 // Objects by (kind, id). Immutable: a key always means the same bytes.
@@ -117,6 +163,10 @@ class ObjectStore {
   // Removes objects: for the collector alone, which holds the store exclusively. Absent keys are
   // ignored.
   virtual Result<void> Delete(std::span<const ObjectKey> keys) = 0;
+
+  // Begins to take away what is not live. Errors: kBusy if others merge or optimize longer than the
+  // bound.
+  virtual Result<std::unique_ptr<ObjectSweep>> OpenSweep(SweepRequest request);
 
   // Changes whenever objects may have moved or gone (merges, deletions).
   virtual Result<uint64_t> Generation() = 0;

@@ -35,6 +35,9 @@ enum class Counter : uint8_t {
   kL2GetBytes,
   kL2Puts,
   kL2PutBytes,
+  kCollections,
+  kCollectedObjects,
+  kCollectedBytes,  // given back, on disk
   kCount
 };
 

@@ -88,9 +88,9 @@ class Vst {
   // has been written since the last one.
   Result<SnapshotId> Commit();
   // Becomes a snapshot that was committed to the store. Lazily: its root is loaded, everything else
-  // on first use; a durable commit later relies on all of it being there. Eagerly: all of it is
-  // loaded and verified, contents too, and stays in memory with the tree; no later read needs the
-  // store.
+  // on first use; a durable commit later relies on all of it being there, and a working set that an
+  // engine made keeps it from being collected. Eagerly: all of it is loaded and verified, contents
+  // too, and stays in memory with the tree; no later read needs the store.
   Result<void> Restore(const SnapshotId& snapshot, RestoreMode mode = RestoreMode::kLazy);
 
   // Writes the present state, or what is selected of it, into a folder that is not a workspace,

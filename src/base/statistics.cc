@@ -29,7 +29,10 @@ std::string_view CounterName(Counter counter) {
       "l2_gets",
       "l2_get_bytes",
       "l2_puts",
-      "l2_put_bytes"};
+      "l2_put_bytes",
+      "collections",
+      "collected_objects",
+      "collected_bytes"};
   return kNames[static_cast<size_t>(counter)];
 }
 

@@ -64,6 +64,7 @@ void AddTagCommand(CLI::App* app, Session* session);
 void AddStatsCommand(CLI::App* app, Session* session);
 void AddConfigCommand(CLI::App* app, Session* session);
 void AddOptimizeCommand(CLI::App* app, Session* session);
+void AddGcCommand(CLI::App* app, Session* session);
 void AddDoctorCommand(CLI::App* app, Session* session);
 void AddStatusCommand(CLI::App* app, Session* session);
 void AddUndoCommand(CLI::App* app, Session* session);
@@ -80,6 +81,8 @@ void AddValueOption(CLI::App* command, const std::string& name, const std::strin
 // An option whose value is a number of bytes: "4096", "64K", "5GiB".
 void AddSizeOption(CLI::App* command, const std::string& name, std::optional<uint64_t>* value,
                    const std::string& description);
+// "4096", "64K", "64kb", "5GiB": factors of 1024.
+std::optional<uint64_t> ParseSize(const std::string& text);
 // An option that may be repeated.
 void AddListOption(CLI::App* command, const std::string& name, const std::string& type,
                    std::vector<std::string>* values, const std::string& description);

@@ -14,6 +14,7 @@ struct Options {
   std::vector<std::string> labels;
   std::string backend = kDefaultBackend;
   std::optional<std::string> compression;
+  std::optional<uint64_t> max_size;
   bool id_only = false;
   bool force = false;
 };
@@ -45,6 +46,7 @@ Result<CommitRequest> MakeRequest(const Session& session, const Options& options
   request.message = JoinParagraphs(options.messages);
   request.author = Author();
   request.force = options.force;
+  request.max_size = options.max_size;
   for (const std::string& label : options.labels) {
     const size_t equals = label.find('=');
     if (equals == 0 || equals == label.npos) {
@@ -137,6 +139,8 @@ void AddCommitCommand(CLI::App* app, Session* session) {
       ->type_name("NAME");
   AddValueOption(command, "--compression", "HOW", &options->compression,
                  "How a new store compresses: fast, default or small (see helios config)");
+  AddSizeOption(command, "--max-size", &options->max_size,
+                "What the store may take on disk: else it is collected, then the commit refused");
   command->footer(
       "Examples:\n"
       "  helios commit                              snapshot of this folder\n"

@@ -148,6 +148,7 @@ void AddCommands(CLI::App* app, Session* session) {
   AddStatsCommand(app, session);
   AddConfigCommand(app, session);
   AddOptimizeCommand(app, session);
+  AddGcCommand(app, session);
   AddDoctorCommand(app, session);
   AddStatusCommand(app, session);
   AddUndoCommand(app, session);

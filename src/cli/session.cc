@@ -112,23 +112,6 @@ Result<std::unique_ptr<Engine>> Session::OpenEngine(const std::string& create_wi
 namespace {
 
 // What an unset variable of a script leaves of an argument is never what was meant.
-// "4096", "64K", "64kb", "5GiB": factors of 1024.
-std::optional<uint64_t> ParseSize(const std::string& text) {
-  constexpr std::string_view kUnits = "kmgtpe";
-  uint64_t value = 0;
-  const char* const end = text.data() + text.size();
-  const auto [unit_begin, error] = std::from_chars(text.data(), end, value);
-  if (error != std::errc()) return std::nullopt;
-  std::string unit = CLI::detail::to_lower({unit_begin, end});
-  if (unit.empty() || unit == "b") return value;
-  const size_t power = kUnits.find(unit.front());
-  unit.erase(0, 1);
-  if (power == kUnits.npos || (!unit.empty() && unit != "b" && unit != "ib")) return std::nullopt;
-  const uint64_t factor = uint64_t{1024} << (10 * power);
-  if (__builtin_mul_overflow(value, factor, &value)) return std::nullopt;
-  return value;
-}
-
 std::string RefuseEmpty(const std::string& value) {
   return value.empty() ? "its value is empty" : std::string();
 }
@@ -164,6 +147,22 @@ void AddOutputOptions(CLI::App* command, Session* session) {
 }
 
 }  // namespace
+
+std::optional<uint64_t> ParseSize(const std::string& text) {
+  constexpr std::string_view kUnits = "kmgtpe";
+  uint64_t value = 0;
+  const char* const end = text.data() + text.size();
+  const auto [unit_begin, error] = std::from_chars(text.data(), end, value);
+  if (error != std::errc()) return std::nullopt;
+  std::string unit = CLI::detail::to_lower({unit_begin, end});
+  if (unit.empty() || unit == "b") return value;
+  const size_t power = kUnits.find(unit.front());
+  unit.erase(0, 1);
+  if (power == kUnits.npos || (!unit.empty() && unit != "b" && unit != "ib")) return std::nullopt;
+  const uint64_t factor = uint64_t{1024} << (10 * power);
+  if (__builtin_mul_overflow(value, factor, &value)) return std::nullopt;
+  return value;
+}
 
 void AddCommonOptions(CLI::App* command, Session* session) {
   AddList(command, "-C", &session->folders,

@@ -1,5 +1,6 @@
 #include "engine/commit_writer.h"
 #include "engine/engine_state.h"
+#include "engine/within_size.h"
 #include "history/restore_intent.h"
 #include "object/hash.h"
 
@@ -67,6 +68,11 @@ Result<void> CheckRecordTexts(const std::string& message, const std::string& aut
 }
 
 Result<CommitReport> Engine::Commit(const CommitRequest& request) {
+  return WithinSize<CommitReport>(request.max_size,
+                                  [&](Room* room) { return CommitOnce(request, room); });
+}
+
+Result<CommitReport> Engine::CommitOnce(const CommitRequest& request, Room* room) {
   State& state = *state_;
   HELIOS_TRY(CheckRecordTexts(request.message, request.author, request.labels));
   CommitReport report;
@@ -82,7 +88,7 @@ Result<CommitReport> Engine::Commit(const CommitRequest& request) {
                       state.FindInterruptedRestore(workspace));
     HELIOS_TRY(CheckInterrupted(workspace, interrupted && !request.force));
     const std::optional<StatIndex> index = state.LoadIndex(workspace, request.workspace);
-    CommitWriter writer([&state] { return state.StoreToWrite(); }, state.threads);
+    CommitWriter writer([&state] { return state.StoreToWrite(); }, state.threads, room);
     HELIOS_TRY_ASSIGN(const std::unique_ptr<ScanResult> scan,
                       state.Scan(workspace, request.workspace, index,
                                  [&writer](unsigned worker, const ObjectKey& key, ByteView bytes) {
@@ -144,7 +150,7 @@ Result<CommitReport> Engine::Commit(const CommitRequest& request) {
     }
     // Last, so that it never speaks of objects that are not there, and names the packs as they are.
     state.SetPhase("writing the index");
-    if (scan->index_is_stale || !index) {
+    if (scan->index_is_stale || !index || !state.IsOfNow(*index)) {
       state.SaveIndex(workspace, request.workspace, index, scan.get());
     }
   }

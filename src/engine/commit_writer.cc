@@ -41,7 +41,17 @@ Result<void> CommitWriter::PutMany(unsigned worker, std::span<const BorrowedObje
     (is_new[i] ? new_bytes_ : reused_bytes_).fetch_add(bytes.size(), std::memory_order_relaxed);
     if (is_new[i]) HELIOS_TRY(batches_[worker]->Put(objects[i].key, bytes));
   }
-  return {};
+  return batches_[worker] == nullptr ? Result<void>() : CheckRoom(worker);
+}
+
+Result<void> CommitWriter::CheckRoom(unsigned worker) {
+  if (room_ == nullptr) return {};
+  taken_[worker] = batches_[worker]->BytesOnDisk();
+  uint64_t all = 0;
+  for (const std::atomic<uint64_t>& taken : taken_) all += taken;
+  if (all <= room_->bytes) return {};
+  room_->is_over = true;
+  return Error(ErrorCode::kNoSpace, "the store would grow beyond the size that it may have");
 }
 
 Result<void> CommitWriter::Publish() {

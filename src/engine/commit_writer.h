@@ -36,12 +36,20 @@ struct WriteCounts {
   }
 };
 
+// What a store of limited size has room for.
+struct Room {
+  uint64_t bytes = 0;                // on disk
+  std::atomic<bool> is_over{false};  // a commit failed (kNoSpace) because it needed more
+};
+
 // Thread-safe; each worker fills a batch of its own. The store is opened with the first object: a
 // commit that finds nothing new never touches it.
 class CommitWriter {
  public:
   using StoreOpener = std::function<Result<ObjectStore*>()>;
-  CommitWriter(StoreOpener open, unsigned workers) : open_(std::move(open)), batches_(workers) {}
+  // `room` may be null: then there is as much as the disk has.
+  CommitWriter(StoreOpener open, unsigned workers, Room* room = nullptr)
+      : open_(std::move(open)), room_(room), batches_(workers), taken_(workers) {}
 
   Result<void> Put(unsigned worker, const ObjectKey& key, ByteView bytes);
   // The same for many, of which the store is asked at once.
@@ -65,9 +73,12 @@ class CommitWriter {
 
   // True the first time that a key comes by.
   bool IsFirst(const ObjectKey& key);
+  Result<void> CheckRoom(unsigned worker);
 
   const StoreOpener open_;
+  Room* const room_;
   std::vector<std::unique_ptr<ObjectBatch>> batches_;
+  std::vector<std::atomic<uint64_t>> taken_;  // by each worker's batch, if there is a limit
   std::array<Shard, kShards> shards_;
   std::atomic<uint64_t> new_objects_{0};
   std::atomic<uint64_t> new_bytes_{0};

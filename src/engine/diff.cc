@@ -35,10 +35,11 @@ Result<DiffReport> Engine::Diff(const DiffRequest& request) {
   State& state = *state_;
   HELIOS_TRY_ASSIGN(const Selector selector,
                     Selector::Parse(request.selection.includes, request.selection.excludes));
-  HELIOS_TRY_ASSIGN(const FileLock lock, state.LockShared());
   const std::string key = state.KeyOf(request.workspace);
-  HELIOS_TRY_ASSIGN(const ResolvedRecord from, state.Resolve(request.from, key));
-  HELIOS_TRY_ASSIGN(const ResolvedRecord to, state.Resolve(request.to, key));
+  HELIOS_TRY_ASSIGN(const State::HeldRecord held_from, state.ResolveAndHold(request.from, key));
+  HELIOS_TRY_ASSIGN(const State::HeldRecord held_to, state.ResolveAndHold(request.to, key));
+  const ResolvedRecord& from = held_from.resolved;
+  const ResolvedRecord& to = held_to.resolved;
   HELIOS_TRY_ASSIGN(ObjectStore * store, state.Store());
 
   DiffReport report;

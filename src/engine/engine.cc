@@ -46,9 +46,19 @@ Result<Compression> Engine::GetCompression() {
 }
 
 Result<void> Engine::SetCompression(Compression compression) {
-  HELIOS_TRY(WriteSettings(state_->paths.root, {compression}));
+  StoreSettings settings;
+  // Those that cannot be read are made anew.
+  if (const Result<StoreSettings> known = ReadSettings(state_->paths.root)) settings = *known;
+  settings.compression = compression;
+  return SetSettings(settings);
+}
+
+Result<StoreSettings> Engine::GetSettings() { return ReadSettings(state_->paths.root); }
+
+Result<void> Engine::SetSettings(const StoreSettings& settings) {
+  HELIOS_TRY(WriteSettings(state_->paths.root, settings));
   HELIOS_TRY_ASSIGN(ObjectStore * store, state_->Store());
-  store->SetCompression(compression);
+  store->SetCompression(settings.compression);
   return {};
 }
 

@@ -9,9 +9,11 @@
 #include <filesystem>
 
 #include "base/thread_pool.h"
+#include "engine/index_check.h"
 #include "history/restore_intent.h"
 #include "store/decorators.h"
 #include "store/metrics_file.h"
+#include "store/store_lock.h"
 #include "store/store_settings.h"
 #include "worktree/selected_walk.h"
 
@@ -19,7 +21,6 @@ namespace helios {
 namespace {
 
 constexpr auto kStoreLockWait = std::chrono::seconds(60);
-constexpr char kIndexFile[] = "index";
 constexpr auto kFlushEvery = std::chrono::seconds(1);
 
 }  // namespace
@@ -89,6 +90,7 @@ Engine::State::State(EngineOptions engine_options, Backend store_backend)
       cache(options.l1_bytes_max, &metrics),
       log(paths.OperationLog(), paths.Workspaces()),
       refs(paths.Refs()),
+      leases(paths.Leases()),
       group_commit([this] { return StoreToWrite(); }, &log) {}
 
 Result<ObjectStore*> Engine::State::Store() {
@@ -140,9 +142,7 @@ std::string Engine::State::KeyOf(const Workspace& workspace) const {
   return WorkspaceKey(RealPath(workspace.path));
 }
 
-Result<FileLock> Engine::State::LockShared() const {
-  return FileLock::Acquire(paths.Lock(), FileLock::Mode::kShared, kStoreLockWait);
-}
+Result<FileLock> Engine::State::LockShared() const { return ShareStore(paths, kStoreLockWait); }
 
 Result<FileLock> Engine::State::TakeTurn(const OpenWorkspace& workspace) const {
   HELIOS_TRY_ASSIGN(const std::string folder, log.WorkspaceFolder(workspace.key));
@@ -166,7 +166,7 @@ IndexHeader Engine::State::ExpectedIndex(const OpenWorkspace& workspace,
                                          const Workspace& request) const {
   IndexHeader header{};
   header.include_git = request.include_git ? 1 : 0;
-  header.epoch = 0;  // rises with the first collection
+  header.epoch = EpochToNote();
   header.device = workspace.status.device;
   header.inode = workspace.status.inode;
   return header;
@@ -184,8 +184,23 @@ std::optional<StatIndex> Engine::State::LoadIndex(const OpenWorkspace& workspace
                                                   const Workspace& request) {
   std::optional<StatIndex> index =
       StatIndex::Load(IndexPath(workspace), ExpectedIndex(workspace, request));
-  if (index && !IsBacked(*index)) index.reset();
+  if (!index) return index;
+  if (IsOfNow(*index)) {
+    if (!IsBacked(*index)) index.reset();
+    return index;
+  }
+  // Objects were taken away since: what it speaks of is looked up.
+  const Result<ObjectStore*> store = Store();
+  const Result<void> checked = store ? DoubtWhatIsLost(*store, &*index) : store.error();
+  if (!checked) {
+    Debug("stat index not used: " + checked.error().message());
+    index.reset();
+  }
   return index;
+}
+
+bool Engine::State::IsOfNow(const StatIndex& index) const {
+  return index.epoch() != kNoEpoch && index.epoch() == EpochToNote();
 }
 
 bool Engine::State::IsBacked(const StatIndex& index) {

@@ -15,16 +15,24 @@
 #include "history/id_resolver.h"
 #include "history/operation_log.h"
 #include "history/ref_store.h"
+#include "store/lease_table.h"
 #include "store/object_cache.h"
+#include "store/store_epoch.h"
 #include "store/store_root.h"
 #include "vst/tree_reader.h"
+#include "vst/vst_store.h"
 #include "worktree/scan.h"
 #include "worktree/selector.h"
 #include "worktree/tree_writer.h"
 
 namespace helios {
 
-class Engine::State {
+// In a workspace's folder: its stat index.
+inline constexpr char kIndexFile[] = "index";
+// Of what was noted when no collection was known: never the present one's number.
+inline constexpr uint64_t kNoEpoch = ~uint64_t{0};
+
+class Engine::State : public SnapshotKeeper {
  public:
   State(EngineOptions options, Backend backend);
 
@@ -38,8 +46,29 @@ class Engine::State {
   // The key alone: for resolving "@".
   std::string KeyOf(const Workspace& workspace) const;
 
-  // Held for as long as an operation relies on the store's objects.
+  // Held for as long as an operation relies on the store's objects. Not to be asked for by one who
+  // holds it: a collector that waits would keep both waiting.
   Result<FileLock> LockShared() const;
+  // Keeps what was found under `lock`, with all that it leads to, while the result lives, and lets
+  // a collector work meanwhile. Where that cannot be, `lock` is held on.
+  std::shared_ptr<const void> Hold(FileLock lock, const ObjectKey& key);
+  // The same of what an id names.
+  struct HeldRecord {
+    ResolvedRecord resolved;
+    std::shared_ptr<const void> hold;
+  };
+  Result<HeldRecord> ResolveAndHold(const std::string& id, const std::string& workspace_key);
+
+  // The same of a snapshot, for a working set. What neither log nor ref names is looked through
+  // before it is believed to be there.
+  Result<std::shared_ptr<const void>> Keep(const SnapshotId& snapshot) override;
+  // The hold of a working set that is in no store yet, or of one that is kept by `lease`.
+  std::shared_ptr<const VstHold> MakeHold(std::shared_ptr<const void> lease);
+
+  // How often objects were taken away. Does not change while the store is held shared.
+  StoreEpoch Epoch() const;
+  // Its collection's number for what is noted now; kNoEpoch if it is not known.
+  uint64_t EpochToNote() const;
 
   // Held while a record is made upon the workspace's last one: those who commit one workspace at
   // once take turns, instead of overtaking each other again and again.
@@ -57,12 +86,20 @@ class Engine::State {
   // nullopt too if the store has lost something that the index relies on: then every file is read,
   // and a commit stores what is missing anew.
   std::optional<StatIndex> LoadIndex(const OpenWorkspace& workspace, const Workspace& request);
+  // Whether a snapshot is there with all that it leads to.
+  Result<bool> IsWhole(const SnapshotId& snapshot);
+  // Whether nothing was collected since the index was written.
+  bool IsOfNow(const StatIndex& index) const;
   // Best effort: the index is a cache.
   void SaveIndex(const OpenWorkspace& workspace, const Workspace& request,
                  const std::optional<StatIndex>& old, ScanResult* scan);
 
   // What Engine::CommitVst does, but for the counting.
-  Result<VstCommitReport> CommitVst(Vst& vst, const VstCommitRequest& request);
+  Result<VstCommitReport> CommitVst(Vst& vst, const VstCommitRequest& request, Room* room);
+  // How much more the store may take, null if there is no limit: of `max_size` bytes, or of what
+  // the settings say.
+  Result<std::unique_ptr<Room>> MakeRoom(const std::optional<uint64_t>& max_size);
+  Error TooLarge(const std::optional<uint64_t>& max_size, uint64_t room);
   // Counts a commit of either kind.
   template <typename Report>
   void CountCommit(const Report& report);
@@ -139,6 +176,7 @@ class Engine::State {
   ObjectCache cache;
   const OperationLog log;
   const RefStore refs;
+  LeaseTable leases;
   GroupCommit group_commit;
 
  private:

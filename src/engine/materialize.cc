@@ -24,9 +24,9 @@ Result<MaterializeReport> Engine::Materialize(const MaterializeRequest& request)
   MaterializeReport report;
   {
     const LatencyTimer timer(&state.metrics, Latency::kMaterialize);
-    HELIOS_TRY_ASSIGN(const FileLock lock, state.LockShared());
-    HELIOS_TRY_ASSIGN(const ResolvedRecord source,
-                      state.Resolve(request.id, state.KeyOf(request.workspace)));
+    HELIOS_TRY_ASSIGN(const State::HeldRecord held,
+                      state.ResolveAndHold(request.id, state.KeyOf(request.workspace)));
+    const ResolvedRecord& source = held.resolved;
     HELIOS_TRY_ASSIGN(ObjectStore * store, state.Store());
     HELIOS_TRY(CheckIsNoWorkspace(request.out, state.log));
     HELIOS_TRY_ASSIGN(TargetFolder target, OpenTargetFolder(request.out));

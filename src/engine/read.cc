@@ -40,9 +40,9 @@ Result<ReadReport> Engine::Read(const ReadRequest& request, const ContentSink& s
   State& state = *state_;
   ReadReport report;
   {
-    HELIOS_TRY_ASSIGN(const FileLock lock, state.LockShared());
-    HELIOS_TRY_ASSIGN(const ResolvedRecord source,
-                      state.Resolve(request.id, state.KeyOf(request.workspace)));
+    HELIOS_TRY_ASSIGN(const State::HeldRecord held,
+                      state.ResolveAndHold(request.id, state.KeyOf(request.workspace)));
+    const ResolvedRecord& source = held.resolved;
     HELIOS_TRY_ASSIGN(ObjectStore * store, state.Store());
     report.snapshot = source.record.snapshot;
     report.record = source.id;

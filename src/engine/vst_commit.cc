@@ -1,6 +1,7 @@
 // Working sets in memory over the engine's store: made, opened, and committed durably.
 #include "base/thread_pool.h"
 #include "engine/engine_state.h"
+#include "engine/within_size.h"
 #include "history/branches.h"
 #include "object/hash.h"
 #include "vst/vst_store.h"
@@ -77,8 +78,8 @@ uint64_t BytesOf(std::span<const BorrowedObject> objects) {
 
 // Makes the objects visible; durable with the store's next Sync.
 Result<WriteCounts> WriteAlone(CommitWriter::StoreOpener open, unsigned threads,
-                               std::span<const BorrowedObject> objects) {
-  CommitWriter writer(std::move(open), threads);
+                               std::span<const BorrowedObject> objects, Room* room) {
+  CommitWriter writer(std::move(open), threads, room);
   HELIOS_TRY(TaskStack::Run(threads, [&](TaskStack& tasks) {
     for (size_t at = 0; at < objects.size(); at += kObjectsPerTask) {
       const auto part = objects.subspan(at, std::min(kObjectsPerTask, objects.size() - at));
@@ -87,6 +88,13 @@ Result<WriteCounts> WriteAlone(CommitWriter::StoreOpener open, unsigned threads,
   }));
   HELIOS_TRY(writer.Publish());
   return writer.counts();
+}
+
+// Those who share a pack do not share a limit: each counts what it brings, before compression.
+Result<void> CheckRoom(uint64_t bytes, Room* room) {
+  if (room == nullptr || bytes <= room->bytes) return {};
+  room->is_over = true;
+  return Error(ErrorCode::kNoSpace, "the store would grow beyond the size that it may have");
 }
 
 Result<void> CheckRequest(const VstCommitRequest& request) {
@@ -99,17 +107,22 @@ Result<void> CheckRequest(const VstCommitRequest& request) {
 
 Result<Vst> Engine::NewVst() {
   HELIOS_TRY_ASSIGN(ObjectStore * store, state_->Store());
-  return Vst(store);
+  Vst vst(store);
+  VstAccess::SetHold(vst, state_->MakeHold(nullptr));
+  return vst;
 }
 
 Result<Vst> Engine::OpenVst(const std::string& id, const Workspace& workspace,
                             std::optional<RestoreMode> mode) {
   State& state = *state_;
-  HELIOS_TRY_ASSIGN(const FileLock lock, state.LockShared());
-  HELIOS_TRY_ASSIGN(const ResolvedRecord source, state.Resolve(id, state.KeyOf(workspace)));
-  HELIOS_TRY_ASSIGN(Vst vst, NewVst());
-  HELIOS_TRY(vst.Restore(source.record.snapshot,
-                         mode.value_or(state.options.restore_mode.value_or(RestoreMode::kLazy))));
+  HELIOS_TRY_ASSIGN(State::HeldRecord held, state.ResolveAndHold(id, state.KeyOf(workspace)));
+  const ResolvedRecord& source = held.resolved;
+  HELIOS_TRY_ASSIGN(ObjectStore * store, state.Store());
+  Vst vst(store);
+  VstAccess::SetHold(vst, state.MakeHold(std::move(held.hold)));
+  HELIOS_TRY(VstAccess::RestoreHeld(
+      vst, source.record.snapshot,
+      mode.value_or(state.options.restore_mode.value_or(RestoreMode::kLazy))));
   VstAccess::SetBase(vst, {source.id, source.record.snapshot});
   return vst;
 }
@@ -127,7 +140,9 @@ Result<VstCommitReport> Engine::CommitVst(Vst& vst, const VstCommitRequest& requ
   VstCommitReport report;
   {
     const LatencyTimer timer(&state.metrics, Latency::kCommit);
-    HELIOS_TRY_ASSIGN(report, state.CommitVst(vst, request));
+    HELIOS_TRY_ASSIGN(report, WithinSize<VstCommitReport>(std::nullopt, [&](Room* room) {
+                        return state.CommitVst(vst, request, room);
+                      }));
   }
   state.CountCommit(report);
   state.FlushMetricsNowAndThen();
@@ -135,10 +150,17 @@ Result<VstCommitReport> Engine::CommitVst(Vst& vst, const VstCommitRequest& requ
   return report;
 }
 
-Result<VstCommitReport> Engine::State::CommitVst(Vst& vst, const VstCommitRequest& request) {
+Result<VstCommitReport> Engine::State::CommitVst(Vst& vst, const VstCommitRequest& request,
+                                                 Room* room) {
   HELIOS_TRY_ASSIGN(const FileLock lock, LockShared());
-  HELIOS_TRY_ASSIGN(VstObjects collected, VstAccess::CollectObjects(vst));
+  const uint64_t epoch = EpochToNote();
+  // What was stored when there had been fewer collections may have been taken away.
+  const bool is_doubtful = epoch == kNoEpoch || VstAccess::HoldOf(vst)->epoch != epoch;
+  HELIOS_TRY_ASSIGN(VstObjects collected, VstAccess::CollectObjects(vst, is_doubtful));
   HELIOS_TRY_ASSIGN(VstCommitReport report, BeginReport(vst, request));
+  if (is_doubtful && report.unchanged) {
+    HELIOS_TRY_ASSIGN(report.unchanged, IsNamed(log, refs, report.record));
+  }
   if (report.unchanged && request.branch.empty()) return report;
 
   DurableCommit commit;
@@ -149,11 +171,12 @@ Result<VstCommitReport> Engine::State::CommitVst(Vst& vst, const VstCommitReques
     report.record = {HashObject(ObjectKind::kRecord, record)};
     if (BytesOf(collected.objects) > kSharedBytesMax) {
       HELIOS_TRY(CheckBranch(log, request.branch, commit.base));
-      HELIOS_TRY_ASSIGN(commit.written,
-                        WriteAlone([this] { return StoreToWrite(); }, threads, collected.objects));
+      HELIOS_TRY_ASSIGN(commit.written, WriteAlone([this] { return StoreToWrite(); }, threads,
+                                                   collected.objects, room));
       collected.objects.clear();
     }
     collected.objects.push_back({report.record, record});
+    HELIOS_TRY(CheckRoom(BytesOf(collected.objects), room));
     commit.objects = collected.objects;
   }
   commit.operation = MakeBranchOperation(request.branch, report.record, report.snapshot);
@@ -162,6 +185,7 @@ Result<VstCommitReport> Engine::State::CommitVst(Vst& vst, const VstCommitReques
   if (commit.is_stale) return Stale(request.branch);
   MarkStored(collected);
   VstAccess::SetBase(vst, {report.record, report.snapshot});
+  if (is_doubtful) VstAccess::SetHold(vst, MakeHold(VstAccess::HoldOf(vst)->lease));
   FillWritten(commit.written, &report);
   return report;
 }

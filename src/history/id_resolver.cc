@@ -161,7 +161,23 @@ Result<ResolvedRecord> ResolveBase(ObjectStore* store, const OperationLog& log,
                "id \"" + std::string(text) + "\" is too short: give at least 4 hex digits");
 }
 
+// Where history ends because a collection was told to let go of what was before.
+Error Collected(std::string_view text) {
+  return Error(ErrorCode::kNotFound, "unknown snapshot: " + std::string(text) +
+                                         " (\"helios gc\" was told to let go of it)");
+}
+
 }  // namespace
+
+Result<bool> IsNamed(const OperationLog& log, const RefStore& refs, const RecordId& record) {
+  bool is_named = false;
+  HELIOS_TRY(log.ForEach(
+      [&](const Operation& operation) { is_named = is_named || operation.record == record; }));
+  if (is_named) return true;
+  HELIOS_TRY_ASSIGN(const std::vector<Ref> list, refs.List());
+  return std::any_of(list.begin(), list.end(),
+                     [&](const Ref& ref) { return ref.record == record; });
+}
 
 Result<Record> LoadRecord(ObjectStore* store, const RecordId& id) {
   const ObjectKey key(id);
@@ -184,7 +200,15 @@ Result<ResolvedRecord> ResolveId(ObjectStore* store, const OperationLog& log, co
                    "unknown snapshot: " + std::string(text) + " (history has only " +
                        std::to_string(i) + " records before " + std::string(expression.base) + ")");
     }
-    HELIOS_TRY_ASSIGN(at, Load(store, at.record.parents.front()));
+    Result<ResolvedRecord> before = Load(store, at.record.parents.front());
+    const bool is_missing = !before && before.error().code() == ErrorCode::kMissingObject;
+    if (is_missing && log.WasShortened()) return Collected(text);
+    if (!before) return std::move(before).error();
+    at = std::move(before).value();
+  }
+  if (expression.back > 0 && log.WasShortened()) {
+    HELIOS_TRY_ASSIGN(const bool is_named, IsNamed(log, refs, at.id));
+    if (!is_named) return Collected(text);
   }
   return at;
 }

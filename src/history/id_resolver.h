@@ -18,6 +18,10 @@ struct ResolvedRecord {
   Record record;
 };
 
+// Whether the log or a ref names a record. One that neither names is not kept: of what it leads to,
+// a collection may have taken some away.
+Result<bool> IsNamed(const OperationLog& log, const RefStore& refs, const RecordId& record);
+
 // Loads and checks a record. Errors: kMissingObject, kCorrupt.
 Result<Record> LoadRecord(ObjectStore* store, const RecordId& id);
 
@@ -26,8 +30,8 @@ Result<Record> LoadRecord(ObjectStore* store, const RecordId& id);
 // by its name or without "tags/" or "heads/", looked for in this order (branches, "heads/…", stand
 // in the log). Behind any of them "~N"
 // stands for the N-th record before. A snapshot stands for the newest record of this workspace that
-// has it, else for the newest in the store. Errors: kNotFound, kAmbiguous (listing what it could
-// be), kInvalidArgument.
+// has it, else for the newest in the store. History ends where it was not kept. Errors: kNotFound,
+// kAmbiguous (listing what it could be), kInvalidArgument.
 Result<ResolvedRecord> ResolveId(ObjectStore* store, const OperationLog& log, const RefStore& refs,
                                  const std::string& workspace, std::string_view text);
 

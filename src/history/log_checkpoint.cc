@@ -13,18 +13,19 @@ constexpr char kCheckpointFile[] = "baseline";
 
 std::string CheckpointPath(const std::string& folder) { return folder + "/" + kCheckpointFile; }
 
-// checkpoint := u64 end of the entry in the log, entry, u64 check of both
+// checkpoint := u64 end of the entry in the log, u64 number of the log, entry, u64 check of all
 std::optional<LogCheckpoint> ReadCheckpoint(const std::string& folder, const std::string& line) {
   const Result<std::optional<Bytes>> bytes =
       ReadFileIfExists(CheckpointPath(folder), 2 * kEntryPayloadBytesMax);
-  if (!bytes || !*bytes || (*bytes)->size() < 2 * sizeof(uint64_t)) return std::nullopt;
+  if (!bytes || !*bytes || (*bytes)->size() < 3 * sizeof(uint64_t)) return std::nullopt;
   const ByteView checked = ByteView(**bytes).substr(0, (*bytes)->size() - sizeof(uint64_t));
   if (LoadLittleEndian<uint64_t>(checked.data() + checked.size()) != Checksum64(checked)) {
     return std::nullopt;
   }
   LogCheckpoint checkpoint;
   checkpoint.end = LoadLittleEndian<uint64_t>(checked.data());
-  checkpoint.entry = checked.substr(sizeof(uint64_t));
+  checkpoint.log = LoadLittleEndian<uint64_t>(checked.data() + sizeof(uint64_t));
+  checkpoint.entry = checked.substr(2 * sizeof(uint64_t));
   ByteView rest = checkpoint.entry;
   const std::optional<ByteView> payload = TakeEntry(&rest);
   if (!payload || !rest.empty()) return std::nullopt;
@@ -34,10 +35,12 @@ std::optional<LogCheckpoint> ReadCheckpoint(const std::string& folder, const std
   return checkpoint;
 }
 
-Result<void> WriteCheckpoint(const std::string& folder, ByteView entry, uint64_t end) {
+Result<void> WriteCheckpoint(const std::string& folder, ByteView entry, uint64_t end,
+                             uint64_t log) {
   Bytes bytes;
   Encoder encoder(&bytes);
   encoder.Fixed(end);
+  encoder.Fixed(log);
   encoder.Raw(entry);
   encoder.Fixed(Checksum64(bytes));
   return ReplaceFile(folder, kCheckpointFile, bytes, Durability::kCache);

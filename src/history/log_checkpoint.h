@@ -10,9 +10,11 @@
 
 namespace helios {
 
-// Says that the log held `entry` just before `end`, with `operation` in it.
+// Says that the log held `entry` just before `end`, with `operation` in it, when its number was
+// `log` (StoreEpoch::log): of a log that was made anew since it says nothing.
 struct LogCheckpoint {
   uint64_t end = 0;
+  uint64_t log = 0;
   Bytes entry;
   Operation operation;
 };
@@ -22,7 +24,7 @@ std::string CheckpointPath(const std::string& folder);
 // nullopt if there is none for that line, or one that is damaged.
 std::optional<LogCheckpoint> ReadCheckpoint(const std::string& folder, const std::string& line);
 // Only a shortcut: without it, the log is read from its start.
-Result<void> WriteCheckpoint(const std::string& folder, ByteView entry, uint64_t end);
+Result<void> WriteCheckpoint(const std::string& folder, ByteView entry, uint64_t end, uint64_t log);
 
 }  // namespace helios
 

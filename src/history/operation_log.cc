@@ -1,6 +1,7 @@
 #include "history/operation_log.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,12 +11,15 @@
 
 #include "base/hex.h"
 #include "object/hash.h"
+#include "store/store_epoch.h"
 
 namespace helios {
 namespace {
 
 constexpr size_t kLogBytesMax = size_t{4} << 30;
 constexpr auto kLockWait = std::chrono::seconds(30);
+// How often a log that is made anew meanwhile is opened again.
+constexpr int kReplacedMax = 64;
 // Reading so much of the log costs less than replacing a checkpoint.
 constexpr uint64_t kCheckpointBehindBytes = 16 << 10;
 
@@ -23,19 +27,6 @@ Result<uint64_t> SizeOf(int fd, const std::string& path) {
   const off_t size = ::lseek(fd, 0, SEEK_END);
   if (size < 0) return Error::FromErrno(errno, "read", path);
   return static_cast<uint64_t>(size);
-}
-
-Result<Bytes> ReadFrom(int fd, uint64_t start, const std::string& path) {
-  HELIOS_TRY_ASSIGN(const uint64_t size, SizeOf(fd, path));
-  if (size > kLogBytesMax) {
-    return Error(ErrorCode::kCorrupt, path + " is larger than it can be");
-  }
-  if (size <= start) return Bytes();
-  // A writer may cut a torn tail off meanwhile: what is there counts, not what there was.
-  Bytes bytes(static_cast<size_t>(size - start), '\0');
-  HELIOS_TRY_ASSIGN(const size_t length, ReadAt(fd, bytes.data(), bytes.size(), start, path));
-  bytes.resize(length);
-  return bytes;
 }
 
 // Whether the log holds just these bytes before `end`.
@@ -55,11 +46,24 @@ std::string WorkspaceKey(std::string_view real_path) {
   return HashBlob(real_path).digest.ToHex().substr(0, 32);
 }
 
+Result<Bytes> OperationLog::ReadFrom(int fd, uint64_t start) const {
+  HELIOS_TRY_ASSIGN(const uint64_t size, SizeOf(fd, path_));
+  if (size > kLogBytesMax) {
+    return Error(ErrorCode::kCorrupt, path_ + " is larger than it can be");
+  }
+  if (size <= start) return Bytes();
+  // A writer may cut a torn tail off meanwhile: what is there counts, not what there was.
+  Bytes bytes(static_cast<size_t>(size - start), '\0');
+  HELIOS_TRY_ASSIGN(const size_t length, ReadAt(fd, bytes.data(), bytes.size(), start, path_));
+  bytes.resize(length);
+  return bytes;
+}
+
 // What follows the last whole entry is the rest of an append that was cut short: no longer than one
 // entry. More than that is damage.
 Result<OperationLog::Scanned> OperationLog::Scan(int fd, uint64_t start,
                                                  const Visitor& visitor) const {
-  HELIOS_TRY_ASSIGN(const Bytes bytes, ReadFrom(fd, start, path_));
+  HELIOS_TRY_ASSIGN(const Bytes bytes, ReadFrom(fd, start));
   ByteView rest = bytes;
   ByteView last_entry;
   while (!rest.empty()) {
@@ -86,7 +90,7 @@ Result<std::optional<Operation>> OperationLog::LatestIn(int fd, const std::strin
                                                         uint64_t* end) const {
   std::optional<Operation> latest;
   uint64_t start = 0;
-  if (std::optional<LogCheckpoint> checkpoint = ReadCheckpoint(FolderOf(workspace), workspace)) {
+  if (std::optional<LogCheckpoint> checkpoint = CheckpointOf(workspace)) {
     HELIOS_TRY(CheckHolds(fd, workspace, *checkpoint));
     latest = std::move(checkpoint->operation);
     start = checkpoint->end;
@@ -100,10 +104,45 @@ Result<std::optional<Operation>> OperationLog::LatestIn(int fd, const std::strin
 }
 
 Result<std::optional<Operation>> OperationLog::Latest(const std::string& workspace) const {
-  HELIOS_TRY_ASSIGN(const Fd fd, OpenToRead());
-  HELIOS_TRY_ASSIGN(std::optional<Operation> latest, LatestIn(fd.get(), workspace, nullptr));
-  if (latest && latest->is_gone) latest.reset();
-  return latest;
+  for (int attempt = 0;; ++attempt) {
+    HELIOS_TRY_ASSIGN(const Fd fd, OpenToRead());
+    Result<std::optional<Operation>> latest = LatestIn(fd.get(), workspace, nullptr);
+    // A newer checkpoint is none of the log that was there before.
+    if (!latest && attempt < kReplacedMax && !IsCurrent(fd.get())) continue;
+    if (latest && *latest && (*latest)->is_gone) latest->reset();
+    return latest;
+  }
+}
+
+bool OperationLog::IsCurrent(int fd) const {
+  struct stat open;
+  struct stat named;
+  return ::fstat(fd, &open) != 0 || ::stat(path_.c_str(), &named) != 0 ||
+         (open.st_ino == named.st_ino && open.st_dev == named.st_dev);
+}
+
+// A retention may have replaced the log while this writer waited for the lock of the old one.
+Result<FileLock> OperationLog::LockToAppend() const {
+  for (int attempt = 0;; ++attempt) {
+    HELIOS_TRY_ASSIGN(FileLock lock,
+                      FileLock::Acquire(path_, FileLock::Mode::kExclusive, kLockWait));
+    if (IsCurrent(lock.fd())) return lock;
+    if (attempt == kReplacedMax) {
+      return Error(ErrorCode::kBusy, "busy: " + path_ + " is replaced again and again");
+    }
+  }
+}
+
+std::optional<uint64_t> OperationLog::Number() const {
+  const Result<StoreEpoch> epoch = ReadEpoch(epoch_path_);
+  return epoch && epoch->is_known ? std::optional(epoch->log) : std::nullopt;
+}
+
+std::optional<LogCheckpoint> OperationLog::CheckpointOf(const std::string& workspace) const {
+  std::optional<LogCheckpoint> checkpoint = ReadCheckpoint(FolderOf(workspace), workspace);
+  // In this order: a log that is opened, then what is said of it, then the number of the newest.
+  if (checkpoint && checkpoint->log != Number()) checkpoint.reset();
+  return checkpoint;
 }
 
 // A store is made with its log: one without has lost it.
@@ -133,16 +172,23 @@ Result<void> OperationLog::CheckHolds(int fd, const std::string& workspace,
 }
 
 std::vector<Error> OperationLog::CheckCheckpoints() const {
+  for (int attempt = 0;; ++attempt) {
+    const Result<Fd> fd = OpenToRead();
+    if (!fd) return {fd.error()};
+    std::vector<Error> lost = CheckCheckpointsIn(fd->get());
+    if (lost.empty() || attempt == kReplacedMax || IsCurrent(fd->get())) return lost;
+  }
+}
+
+std::vector<Error> OperationLog::CheckCheckpointsIn(int fd) const {
   std::vector<Error> lost;
-  const Result<Fd> fd = OpenToRead();
-  if (!fd) return {fd.error()};
   std::error_code failure;
   for (std::filesystem::directory_iterator it(workspaces_, failure), end; !failure && it != end;
        it.increment(failure)) {
     const std::string workspace = it->path().filename().string();
-    const std::optional<LogCheckpoint> checkpoint = ReadCheckpoint(FolderOf(workspace), workspace);
+    const std::optional<LogCheckpoint> checkpoint = CheckpointOf(workspace);
     if (!checkpoint) continue;
-    Result<void> holds = CheckHolds(fd->get(), workspace, *checkpoint);
+    Result<void> holds = CheckHolds(fd, workspace, *checkpoint);
     if (!holds) lost.push_back(std::move(holds).error());
   }
   return lost;
@@ -151,7 +197,7 @@ std::vector<Error> OperationLog::CheckCheckpoints() const {
 Result<void> OperationLog::CheckMayCut(int fd, uint64_t end) const {
   HELIOS_TRY_ASSIGN(const uint64_t size, SizeOf(fd, path_));
   if (size <= end) return {};
-  std::vector<Error> lost = CheckCheckpoints();
+  std::vector<Error> lost = CheckCheckpointsIn(fd);
   return lost.empty() ? Result<void>() : std::move(lost.front());
 }
 
@@ -164,7 +210,7 @@ Result<std::vector<bool>> OperationLog::AppendMany(std::span<const Operation> op
                                                    LogTail* tail) const {
   // What no reader would take must not get into the log: it could not be read past.
   for (const Operation& operation : operations) HELIOS_TRY(CheckWritable(operation, path_));
-  HELIOS_TRY_ASSIGN(FileLock lock, FileLock::Acquire(path_, FileLock::Mode::kExclusive, kLockWait));
+  HELIOS_TRY_ASSIGN(const FileLock lock, LockToAppend());
   LogTail own;
   if (tail == nullptr) {
     HELIOS_TRY_ASSIGN(own, TailFor(lock.fd(), operations));
@@ -235,20 +281,26 @@ void OperationLog::Advance(const Batch& batch, LogTail* tail) const {
     line.head = moved.head;
     const uint64_t end = ends[moved.entry];
     if (line.checkpoint_end != 0 && end - line.checkpoint_end <= kCheckpointBehindBytes) continue;
-    const Result<std::string> folder = WorkspaceFolder(name);
-    if (folder) (void)WriteCheckpoint(*folder, batch.entries[moved.entry], end);
+    RememberPlace(name, batch.entries[moved.entry], end);
     line.checkpoint_end = end;
   }
 }
 
-Result<void> OperationLog::Follow(LogTail* tail) const {
-  HELIOS_TRY_ASSIGN(const Fd fd, OpenToRead());
-  return FollowIn(fd.get(), tail);
+void OperationLog::RememberPlace(const std::string& line, ByteView entry, uint64_t end) const {
+  const std::optional<uint64_t> number = Number();
+  const Result<std::string> folder = WorkspaceFolder(line);
+  if (folder && number) (void)WriteCheckpoint(*folder, entry, end, *number);
 }
 
-Result<void> OperationLog::FollowIn(int fd, LogTail* tail) const {
+Result<void> OperationLog::Follow(LogTail* tail, const Visitor& visitor) const {
+  HELIOS_TRY_ASSIGN(const Fd fd, OpenToRead());
+  return FollowIn(fd.get(), tail, visitor);
+}
+
+Result<void> OperationLog::FollowIn(int fd, LogTail* tail, const Visitor& visitor) const {
   if (!HoldsEntry(fd, tail->last_entry_, tail->end_, path_)) *tail = LogTail();
   HELIOS_TRY_ASSIGN(Scanned scanned, Scan(fd, tail->end_, [&](const Operation& operation) {
+                      if (visitor) visitor(operation);
                       if (operation.workspace.empty()) return;
                       tail->lines_[operation.workspace].head = operation.StandsAt();
                     }));

@@ -49,7 +49,9 @@ class OperationLog {
  public:
   // `path` of the log; `workspaces`: the folder in which each workspace has its own.
   OperationLog(std::string path, std::string workspaces)
-      : path_(std::move(path)), workspaces_(std::move(workspaces)) {}
+      : path_(std::move(path)),
+        workspaces_(std::move(workspaces)),
+        epoch_path_(path_.substr(0, path_.rfind('/') + 1) + "epoch") {}
 
   // The last operation that moved a workspace or branch, by its key; nullopt if there is none, or
   // if that left it standing nowhere. Reads only what is new since that line's last checkpoint.
@@ -67,15 +69,29 @@ class OperationLog {
   // date; it may be null.
   Result<std::vector<bool>> AppendMany(std::span<const Operation> operations, LogTail* tail) const;
 
-  // Reads what was appended since.
-  Result<void> Follow(LogTail* tail) const;
+  // Called with every operation in the order of the log.
+  using Visitor = std::function<void(const Operation& operation)>;
+
+  // Reads what was appended since, and shows it to the visitor, which may be empty. A log that was
+  // made anew meanwhile is read from its start.
+  Result<void> Follow(LogTail* tail, const Visitor& visitor = {}) const;
+
+  // Makes the log anew with those operations for which `keep(i, operation)` is true, i being their
+  // number in the log; the last of each line stays whatever it says. What stays, stays as it is,
+  // byte by byte. Returns how many were dropped; if none are, nothing is written. Durable on
+  // return; a crash leaves the old log or the new one. For the collector alone. Errors: kBusy,
+  // kNoSpace, kCorrupt (then nothing has changed).
+  using RetainFilter = std::function<bool(uint64_t number, const Operation& operation)>;
+  Result<uint64_t> Retain(const RetainFilter& keep) const;
+
+  // Whether operations were ever dropped: then records may name parents that are not kept.
+  bool WasShortened() const { return Number() != uint64_t{0}; }
 
   // What any checkpoint says was appended and the log does not hold: one kCorrupt for each. A
   // checkpoint is written after the log was synced, so that no crash leaves it ahead of the log.
   std::vector<Error> CheckCheckpoints() const;
 
   // Every operation, oldest first.
-  using Visitor = std::function<void(const Operation& operation)>;
   Result<void> ForEach(const Visitor& visitor) const;
 
   // The folder of a workspace's own files, made if need be.
@@ -87,6 +103,18 @@ class OperationLog {
     Bytes last_entry;  // empty if there is none
   };
   Result<Fd> OpenToRead() const;
+  // What the log holds from there on.
+  Result<Bytes> ReadFrom(int fd, uint64_t start) const;
+  // Whether the open file is still the one that bears the log's name.
+  bool IsCurrent(int fd) const;
+  Result<FileLock> LockToAppend() const;
+  // StoreEpoch::log; nullopt if it cannot be told.
+  std::optional<uint64_t> Number() const;
+  // The line's checkpoint into the log as it is now. The log was opened before.
+  std::optional<LogCheckpoint> CheckpointOf(const std::string& workspace) const;
+  // Writes one. Best effort.
+  void RememberPlace(const std::string& line, ByteView entry, uint64_t end) const;
+  std::vector<Error> CheckCheckpointsIn(int fd) const;
   Result<Scanned> Scan(int fd, uint64_t start, const Visitor& visitor) const;
   Result<void> CheckHolds(int fd, const std::string& workspace,
                           const LogCheckpoint& checkpoint) const;
@@ -94,7 +122,7 @@ class OperationLog {
   Result<void> CheckMayCut(int fd, uint64_t end) const;
   Result<std::optional<Operation>> LatestIn(int fd, const std::string& workspace,
                                             uint64_t* end) const;
-  Result<void> FollowIn(int fd, LogTail* tail) const;
+  Result<void> FollowIn(int fd, LogTail* tail, const Visitor& visitor = {}) const;
   // A tail that knows no other lines than those of the operations.
   Result<LogTail> TailFor(int fd, std::span<const Operation> operations) const;
   // Appends entries behind `end`, each durable before the next.
@@ -116,6 +144,7 @@ class OperationLog {
 
   const std::string path_;
   const std::string workspaces_;
+  const std::string epoch_path_;
 };
 
 }  // namespace helios

@@ -459,6 +459,48 @@ TEST_P(StoreConformance, DeleteRemovesJustThose) {
   EXPECT_EQ(left->size(), kept.size());
 }
 
+TEST_P(StoreConformance, ASweepRemovesWhatIsNotLive) {
+  std::set<ObjectKey> live;
+  std::vector<Object> all;
+  for (uint64_t batch = 0; batch < 3; ++batch) {
+    std::vector<Object> objects = MakeBlobs(50, batch);
+    objects.push_back(MakeBlob(RandomBytes(100'000, batch)));
+    objects.push_back(MakeObject(ObjectKind::kTree, TextBytes(500, batch)));
+    ASSERT_TRUE(Ok(store_->PutMany(objects)));
+    for (const Object& object : objects) {
+      if (all.size() % 3 == batch) live.insert(object.key);
+      all.push_back(object);
+    }
+  }
+  Result<std::unique_ptr<ObjectSweep>> sweep =
+      store_->OpenSweep({[&](const ObjectKey& key) { return live.contains(key); }, 2});
+  ASSERT_TRUE(Ok(sweep));
+  // Put since, and therefore none of its business.
+  const Object later = MakeBlob("later");
+  ASSERT_TRUE(Ok(store_->PutMany({&later, 1})));
+  ASSERT_TRUE(Ok((*sweep)->Plan()));
+  EXPECT_EQ((*sweep)->Figures().dead_objects, all.size() - live.size());
+  bool is_first = true;
+  while (true) {
+    const Result<bool> is_ready = (*sweep)->Prepare();
+    ASSERT_TRUE(Ok(is_ready));
+    if (!*is_ready) break;
+    // It is wanted again.
+    if (is_first) live.insert(all.front().key);
+    is_first = false;
+    ASSERT_TRUE(Ok((*sweep)->Remove()));
+  }
+  EXPECT_EQ((*sweep)->Figures().freed_objects, all.size() - live.size());
+  live.insert(later.key);
+  const Result<std::map<ObjectKey, uint64_t>> left = ListKeys(*store_);
+  ASSERT_TRUE(Ok(left));
+  EXPECT_EQ(left->size(), live.size());
+  for (const Object& object : all) {
+    if (live.contains(object.key)) EXPECT_TRUE(Ok(ExpectHolds(*store_, object)));
+    EXPECT_EQ(Has(*store_, object.key), live.contains(object.key));
+  }
+}
+
 TEST_P(StoreConformance, DeleteKeepsTheSameDigestOfAnotherKind) {
   const Object blob = MakeBlob("same digest");
   const ObjectKey tree(ObjectKind::kTree, blob.key.digest);

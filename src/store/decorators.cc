@@ -17,6 +17,7 @@ class CountingBatch : public ObjectBatch {
     return inner_->Put(key, bytes);
   }
   Result<void> Publish() override { return inner_->Publish(); }
+  uint64_t BytesOnDisk() const override { return inner_->BytesOnDisk(); }
 
  private:
   std::unique_ptr<ObjectBatch> inner_;

@@ -36,6 +36,10 @@ class ForwardingStore : public ObjectStore {
     return inner_->Optimize(request);
   }
   Result<void> Delete(std::span<const ObjectKey> keys) override { return inner_->Delete(keys); }
+  // What is removed may stay in L1: it is what it says it is, and nobody relies on it.
+  Result<std::unique_ptr<ObjectSweep>> OpenSweep(SweepRequest request) override {
+    return inner_->OpenSweep(std::move(request));
+  }
   Result<uint64_t> Generation() override { return inner_->Generation(); }
   Result<StoreTotals> Totals() override { return inner_->Totals(); }
   Result<std::vector<uint64_t>> Parts() override { return inner_->Parts(); }

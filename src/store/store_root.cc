@@ -9,6 +9,8 @@
 
 #include "base/text_lines.h"
 #include "helios/owner.h"
+#include "store/lease_table.h"
+#include "store/store_epoch.h"
 #include "store/store_settings.h"
 
 namespace helios {
@@ -45,12 +47,19 @@ Result<void> FillStore(const std::string& folder, const Backend& backend,
   HELIOS_TRY(MakeFolder(paths.BackendFolder(backend.name)));
   HELIOS_TRY(backend.create(paths.BackendFolder(backend.name)));
   HELIOS_TRY(MakeFolder(paths.Workspaces()));
-  for (const std::string& empty : {paths.OperationLog(), paths.Lock()}) {
-    const size_t slash = empty.rfind('/');
+  const std::pair<std::string, Bytes> files[] = {{paths.OperationLog(), ""},
+                                                 {paths.Lock(), ""},
+                                                 {paths.Gate(), ""},
+                                                 {paths.Leases(), EmptyLeaseTable()},
+                                                 {paths.Epoch(), EncodeEpoch(StoreEpoch())}};
+  for (const auto& [path, bytes] : files) {
+    const size_t slash = path.rfind('/');
     HELIOS_TRY(
-        ReplaceFile(empty.substr(0, slash), empty.substr(slash + 1), "", Durability::kCache));
+        ReplaceFile(path.substr(0, slash), path.substr(slash + 1), bytes, Durability::kCache));
   }
-  if (compression) HELIOS_TRY(WriteSettings(folder, {*compression}));
+  StoreSettings settings;
+  settings.compression = compression.value_or(settings.compression);
+  if (compression) HELIOS_TRY(WriteSettings(folder, settings));
   HELIOS_TRY(SyncFolder(paths.BackendFolder(backend.name)));
   // Last, and synced with the folder: what carries the marker is whole.
   return ReplaceFile(folder, kStoreMarkerFile, MarkerText(backend), Durability::kDurable);
@@ -59,8 +68,8 @@ Result<void> FillStore(const std::string& folder, const Backend& backend,
 // Only what FillStore made; never anything that it did not.
 void RemoveUnfinished(const std::string& folder, const Backend& backend) {
   const StorePaths paths{folder};
-  for (const std::string& file :
-       {paths.Marker(), paths.OperationLog(), paths.Lock(), paths.Settings()}) {
+  for (const std::string& file : {paths.Marker(), paths.OperationLog(), paths.Lock(), paths.Gate(),
+                                  paths.Leases(), paths.Epoch(), paths.Settings()}) {
     ::unlink(file.c_str());
   }
   ::rmdir(paths.BackendFolder(backend.name).c_str());

@@ -29,8 +29,14 @@ struct StorePaths {
   std::string FileCache() const { return root + "/files"; }
   std::string Settings() const { return root + "/settings"; }
   std::string Metrics() const { return root + "/statistics"; }
-  // Held shared by whoever writes, exclusively by the collector.
+  // Held shared by whoever relies on objects, exclusively by the collector (store_lock.h).
   std::string Lock() const { return root + "/lock"; }
+  // Held exclusively by a collector that waits for that; others pass through it first.
+  std::string Gate() const { return root + "/gate"; }
+  // Which snapshots are held by processes that are alive (lease_table.h).
+  std::string Leases() const { return root + "/leases"; }
+  // How often objects were taken away (store_epoch.h).
+  std::string Epoch() const { return root + "/epoch"; }
 };
 
 // Creates a store at `path`: whole, under a temporary name beside it, then renamed. An empty folder

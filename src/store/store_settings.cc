@@ -1,7 +1,9 @@
 #include "store/store_settings.h"
 
+#include <charconv>
 #include <cstdio>
 #include <optional>
+#include <vector>
 
 #include "base/durable_file.h"
 #include "base/text_lines.h"
@@ -35,6 +37,25 @@ Error Unknown(const std::string& path, std::string_view what, std::string_view v
                                             "\", which this build does not know");
 }
 
+// The settings that are numbers, each with its name in the file.
+struct NumberSetting {
+  std::string_view name;
+  std::optional<uint64_t>* value;
+};
+std::vector<NumberSetting> NumbersOf(StoreSettings* settings) {
+  RetentionRules& keep = settings->keep;
+  return {{"max-size: ", &settings->max_size},     {"keep-last: ", &keep.last},
+          {"keep-within: ", &keep.within_seconds}, {"keep-hourly: ", &keep.hourly},
+          {"keep-daily: ", &keep.daily},           {"keep-weekly: ", &keep.weekly}};
+}
+
+std::optional<uint64_t> ParseNumber(std::string_view text) {
+  uint64_t value = 0;
+  const char* const end = text.data() + text.size();
+  const auto [parsed, error] = std::from_chars(text.data(), end, value);
+  return error == std::errc() && parsed == end ? std::optional(value) : std::nullopt;
+}
+
 }  // namespace
 
 Result<StoreSettings> ReadSettings(const std::string& root) {
@@ -50,13 +71,26 @@ Result<StoreSettings> ReadSettings(const std::string& root) {
     if (!compression) return Unknown(path, "compression", *name);
     settings.compression = *compression;
   }
+  for (const NumberSetting& setting : NumbersOf(&settings)) {
+    const auto text_value = LineValue(*text, setting.name);
+    if (!text_value) continue;
+    *setting.value = ParseNumber(*text_value);
+    if (!*setting.value) {
+      return Unknown(path, setting.name.substr(0, setting.name.size() - 2), *text_value);
+    }
+  }
   return settings;
 }
 
-Result<void> WriteSettings(const std::string& root, const StoreSettings& settings) {
+Result<void> WriteSettings(const std::string& root, const StoreSettings& given) {
+  StoreSettings settings = given;
   std::string text(kFirstLine);
   text.append("version: ").append(kVersion).append("\n");
   text.append("compression: ").append(CompressionName(settings.compression)).append("\n");
+  for (const NumberSetting& setting : NumbersOf(&settings)) {
+    if (!*setting.value) continue;
+    text.append(setting.name).append(std::to_string(**setting.value)).append("\n");
+  }
   text += CheckLine(text);
   return ReplaceFile(root, kSettingsFile, text, Durability::kDurable);
 }

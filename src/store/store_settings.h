@@ -5,17 +5,12 @@
 
 #include <string>
 
-#include "helios/compression.h"
 #include "helios/result.h"
+#include "helios/store_settings.h"
 
 namespace helios {
 
 inline constexpr char kSettingsFile[] = "settings";
-
-struct StoreSettings {
-  Compression compression = Compression::kDefault;
-  friend bool operator==(const StoreSettings&, const StoreSettings&) = default;
-};
 
 // Of the store at `root`; those that a new store has where there is no file. Errors: kCorrupt
 // naming a file that is not whole, kUnsupported naming a version or a value that is not known.

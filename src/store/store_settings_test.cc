@@ -21,6 +21,11 @@ using test::WriteWholeFile;
 class StoreSettingsTest : public ::testing::Test {
  protected:
   Result<StoreSettings> Read() const { return ReadSettings(folder_.path()); }
+  Result<void> Write(Compression compression) const {
+    StoreSettings settings;
+    settings.compression = compression;
+    return WriteSettings(folder_.path(), settings);
+  }
   // A settings file of these lines, under a check that is right for them.
   void WriteLines(const std::string& lines) const {
     char check[32];
@@ -42,7 +47,7 @@ TEST_F(StoreSettingsTest, AreTheDefaultsWithoutAFile) {
 
 TEST_F(StoreSettingsTest, GiveBackWhatWasWritten) {
   for (const Compression compression : kCompressions) {
-    ASSERT_TRUE(Ok(WriteSettings(folder_.path(), {compression})));
+    ASSERT_TRUE(Ok(Write(compression)));
     const Result<StoreSettings> settings = Read();
     ASSERT_TRUE(Ok(settings));
     EXPECT_EQ(settings->compression, compression);
@@ -50,13 +55,13 @@ TEST_F(StoreSettingsTest, GiveBackWhatWasWritten) {
 }
 
 TEST_F(StoreSettingsTest, HaveTheBytesOfTheFormat) {
-  ASSERT_TRUE(Ok(WriteSettings(folder_.path(), {Compression::kSmall})));
+  ASSERT_TRUE(Ok(Write(Compression::kSmall)));
   EXPECT_EQ(ReadWholeFile(file_),
             "helios settings\nversion: 1\ncompression: small\ncheck: 89a5d9c8656a310d\n");
 }
 
 TEST_F(StoreSettingsTest, AnyFlippedByteOrLengthIsDamage) {
-  ASSERT_TRUE(Ok(WriteSettings(folder_.path(), {Compression::kSmall})));
+  ASSERT_TRUE(Ok(Write(Compression::kSmall)));
   const Bytes whole = ReadWholeFile(file_);
   for (size_t i = 0; i < whole.size(); ++i) {
     Bytes damaged = whole;

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "vst/vst_diff.h"
-#include "vst/vst_load.h"
 #include "vst/vst_state.h"
+#include "vst/vst_store.h"
 
 namespace helios {
 namespace {
@@ -157,7 +157,7 @@ void Put(Ref<VstDirectory>* root, const Way& way, const TreePath& path,
 
 Vst::Vst(ObjectStore* store)
     : state_(new State{PageSource(store), Ref<VstDirectory>(new VstDirectory()), std::nullopt,
-                       nullptr}) {}
+                       nullptr, nullptr}) {}
 Vst::Vst(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Vst::~Vst() = default;
 Vst::Vst(Vst&&) noexcept = default;
@@ -297,11 +297,15 @@ Result<SnapshotId> Vst::Commit() {
 }
 
 Result<void> Vst::Restore(const SnapshotId& snapshot, RestoreMode mode) {
-  HELIOS_TRY_ASSIGN(const Ref<Page> top, state_->source.Top(snapshot));
-  const Ref<VstDirectory> root(new VstDirectory(top));
-  if (mode == RestoreMode::kEager) HELIOS_TRY(LoadEverything(state_->source, *root));
-  state_->root = root;
-  return {};
+  const std::shared_ptr<const VstHold> before = state_->hold;
+  if (before != nullptr) {
+    HELIOS_TRY_ASSIGN(std::shared_ptr<const void> lease, before->keeper->Keep(snapshot));
+    state_->hold =
+        std::make_shared<const VstHold>(VstHold{before->keeper, std::move(lease), before->epoch});
+  }
+  Result<void> restored = VstAccess::RestoreHeld(*this, snapshot, mode);
+  if (!restored) state_->hold = before;
+  return restored;
 }
 
 Result<std::vector<VstChange>> Vst::Diff(Vst& before, Vst& after) {

@@ -19,6 +19,7 @@ struct Vst::State {
   std::optional<VstBase> base;
   // The head of a Branch that this was forked from; null if it was not.
   std::shared_ptr<const void> branch_head;
+  std::shared_ptr<const VstHold> hold;  // null if no engine made it
 };
 
 }  // namespace helios

@@ -4,6 +4,7 @@
 #include "object/chunker.h"
 #include "object/hash.h"
 #include "object/manifest.h"
+#include "vst/vst_load.h"
 #include "vst/vst_state.h"
 
 namespace helios {
@@ -13,6 +14,8 @@ namespace {
 // recursion.
 class Collector {
  public:
+  explicit Collector(bool all) : all_(all) {}
+
   Result<VstObjects> Collect(const Page* root) {
     Enter(root);
     while (!stack_.empty()) {
@@ -37,7 +40,7 @@ class Collector {
 
   // A page that is not in memory was never changed, and so is in the store.
   void Enter(const Page* page) {
-    if (page != nullptr && !page->IsStored()) stack_.push_back({page, 0});
+    if (page != nullptr && (all_ || !page->IsStored())) stack_.push_back({page, 0});
   }
 
   Result<void> TakeItem(const Page& page, size_t index) {
@@ -52,7 +55,7 @@ class Collector {
       Enter(static_cast<const VstDirectory*>(node)->LoadedTop());
       return {};
     }
-    if (node->IsStored()) return {};
+    if (node->IsStored() && !all_) return {};
     found_.nodes.push_back(node);
     return TakeContent(item, *static_cast<const VstContent*>(node)->bytes());
   }
@@ -78,6 +81,7 @@ class Collector {
     return {};
   }
 
+  const bool all_;
   std::vector<Place> stack_;
   VstObjects found_;
 };
@@ -92,9 +96,23 @@ void VstAccess::SetBase(Vst& vst, const VstBase& base) { vst.state_->base = base
 
 TreeTotals VstAccess::TotalsOf(const Vst& vst) { return vst.state_->root->totals(); }
 
-Result<VstObjects> VstAccess::CollectObjects(Vst& vst) {
+const std::shared_ptr<const VstHold>& VstAccess::HoldOf(const Vst& vst) { return vst.state_->hold; }
+
+void VstAccess::SetHold(Vst& vst, std::shared_ptr<const VstHold> hold) {
+  vst.state_->hold = std::move(hold);
+}
+
+Result<void> VstAccess::RestoreHeld(Vst& vst, const SnapshotId& snapshot, RestoreMode mode) {
+  HELIOS_TRY_ASSIGN(const Ref<Page> top, vst.state_->source.Top(snapshot));
+  const Ref<VstDirectory> root(new VstDirectory(top));
+  if (mode == RestoreMode::kEager) HELIOS_TRY(LoadEverything(vst.state_->source, *root));
+  vst.state_->root = root;
+  return {};
+}
+
+Result<VstObjects> VstAccess::CollectObjects(Vst& vst, bool all) {
   HELIOS_TRY(vst.Commit());
-  return Collector().Collect(vst.state_->root->LoadedTop());
+  return Collector(all).Collect(vst.state_->root->LoadedTop());
 }
 
 void MarkStored(const VstObjects& objects) {

@@ -72,11 +72,12 @@ std::optional<StatIndex> StatIndex::Load(const std::string& path, const IndexHea
   if (!ReadExactlyAt(fd->get(), index.bytes_.get(), index.size_, 0, path)) return std::nullopt;
   const auto header = LoadLittleEndian<IndexHeader>(index.bytes_.get());
   if (header.magic != kMagic || header.version != kVersion ||
-      header.include_git != expected.include_git || header.epoch != expected.epoch ||
-      header.device != expected.device || header.inode != expected.inode) {
+      header.include_git != expected.include_git || header.device != expected.device ||
+      header.inode != expected.inode) {
     return std::nullopt;
   }
   index.root_offset_ = header.root_offset;
+  index.epoch_ = header.epoch;
   if (!index.LoadParts(header)) return std::nullopt;
   return index;
 }
@@ -131,6 +132,21 @@ const IndexedSection* StatIndex::Section(uint64_t offset) const {
     return nullptr;
   }
   return section;
+}
+
+void StatIndex::Doubt(uint64_t section_offset) {
+  if (Section(section_offset) == nullptr) return;
+  auto* section = reinterpret_cast<IndexedSection*>(bytes_.get() + section_offset);
+  section->trusted = 0;
+  SealSection(section);
+}
+
+void StatIndex::DoubtEntry(uint64_t section_offset, size_t entry) {
+  if (Section(section_offset) == nullptr) return;
+  auto* section = reinterpret_cast<IndexedSection*>(bytes_.get() + section_offset);
+  auto* entries = reinterpret_cast<IndexedEntry*>(section + 1);
+  entries[entry].flags &= static_cast<uint8_t>(~IndexedEntry::kTrusted);
+  SealSection(section);
 }
 
 void SealSection(IndexedSection* section) { section->check = CheckOf(section); }

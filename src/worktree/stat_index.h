@@ -161,6 +161,13 @@ class StatIndex {
 
   // The parts of the store (ObjectStore::Parts) that held what the index speaks of.
   const std::vector<uint64_t>& parts() const { return parts_; }
+  // The collector's, when the index was written: under another, what it says was stored may not be.
+  uint64_t epoch() const { return epoch_; }
+
+  // A directory is listed and stored again, or a file in it read again, by the scan that uses this
+  // index: what it led to is not in the store. The file on disk stays as it is.
+  void Doubt(uint64_t section_offset);
+  void DoubtEntry(uint64_t section_offset, size_t entry);
 
   // The section at `offset`, nullptr if it is damaged.
   const IndexedSection* Section(uint64_t offset) const;
@@ -177,6 +184,7 @@ class StatIndex {
   std::unique_ptr<char[]> bytes_;
   size_t size_ = 0;
   uint64_t root_offset_ = 0;
+  uint64_t epoch_ = 0;
   std::vector<uint64_t> parts_;
 };
 

@@ -18,6 +18,7 @@
 #include "base/durable_file.h"
 #include "object/hash.h"
 #include "store/pack/pack_optimizer.h"
+#include "store/pack/pack_sweep.h"
 
 namespace helios::pack {
 namespace {
@@ -39,7 +40,6 @@ constexpr int kSmallTierCount = 3;
 constexpr size_t kMergeFanIn = 8;
 constexpr size_t kLargePacksMax = 32;
 constexpr char kGenerationFile[] = "generation";
-constexpr char kMergeLockFile[] = "merge.lock";
 // merged := (part:u64 target:u64)*, oldest first. Forgotten are the oldest: a workspace that was
 // not committed meanwhile then loses its stat index.
 constexpr char kMergedFile[] = "merged";
@@ -631,6 +631,10 @@ Result<void> PackStore::Delete(std::span<const ObjectKey> keys) {
   // Else a power cut could bring back a part of what the caller was told is gone.
   if (damaged.empty()) return Sync();
   return std::move(damaged.begin()->second).WithContext("nothing was deleted");
+}
+
+Result<std::unique_ptr<ObjectSweep>> PackStore::OpenSweep(SweepRequest request) {
+  return PackSweep::Open(this, std::move(request));
 }
 
 Result<void> PackStore::CopyPack(PackReader& pack, const Filter& drop,

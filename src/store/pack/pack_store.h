@@ -24,6 +24,9 @@
 
 namespace helios::pack {
 
+// Held by whoever removes packs, in the folder.
+inline constexpr char kMergeLockFile[] = "merge.lock";
+
 class PackStore : public ObjectStore {
  public:
   static Result<std::unique_ptr<ObjectStore>> Open(const std::string& folder);
@@ -40,6 +43,7 @@ class PackStore : public ObjectStore {
   // most kOptimizedBytesMax together, of which the objects' index entries are in memory.
   Result<OptimizeReport> Optimize(const OptimizeRequest& request) override;
   Result<void> Delete(std::span<const ObjectKey> keys) override;
+  Result<std::unique_ptr<ObjectSweep>> OpenSweep(SweepRequest request) override;
   Result<uint64_t> Generation() override;
   Result<StoreTotals> Totals() override;
   Result<std::vector<uint64_t>> Parts() override;
@@ -48,6 +52,7 @@ class PackStore : public ObjectStore {
   void SetCompression(Compression compression) override { compression_ = compression; }
 
  private:
+  friend class PackSweep;
   using PackPointer = std::shared_ptr<PackReader>;
   // One listing of the folder. Immutable once made, but for the hint.
   struct Listing {

@@ -32,6 +32,11 @@ class PackWriter : public ObjectBatch {
 
   Result<void> Put(const ObjectKey& key, ByteView bytes) override;
   Result<void> Publish() override;
+  uint64_t BytesOnDisk() const override {
+    return offset_ + contents_.raw.size() + metadata_.raw.size() +
+           sizeof(IndexEntry) *
+               (entries_.size() + contents_.entries.size() + metadata_.entries.size());
+  }
 
   // Takes a frame of another pack as it is, with the index entries of its members (their `frame`
   // field is set here).

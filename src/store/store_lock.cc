@@ -1,0 +1,43 @@
+#include "store/store_lock.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <thread>
+
+namespace helios {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+std::chrono::milliseconds Until(Clock::time_point deadline) {
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
+  return std::max(left, std::chrono::milliseconds(0));
+}
+
+}  // namespace
+
+Result<FileLock> ShareStore(const StorePaths& paths, std::chrono::milliseconds wait) {
+  const auto deadline = Clock::now() + wait;
+  const Result<FileLock> gate = FileLock::Acquire(paths.Gate(), FileLock::Mode::kShared, wait);
+  // A store that has none, and that this process may not write to.
+  if (!gate && gate.error().os_error() != ENOENT) return gate.error();
+  return FileLock::Acquire(paths.Lock(), FileLock::Mode::kShared, Until(deadline));
+}
+
+Result<FileLock> TakeStoreAlone(const StorePaths& paths, std::chrono::milliseconds wait,
+                                const GateTimes& times) {
+  const auto deadline = Clock::now() + wait;
+  for (auto shut = times.shut_first;; shut = std::min(2 * shut, times.shut_max)) {
+    {
+      HELIOS_TRY_ASSIGN(
+          const FileLock gate,
+          FileLock::Acquire(paths.Gate(), FileLock::Mode::kExclusive, Until(deadline)));
+      Result<FileLock> lock = FileLock::Acquire(paths.Lock(), FileLock::Mode::kExclusive,
+                                                std::min(shut, Until(deadline)));
+      if (lock || lock.error().code() != ErrorCode::kBusy || Clock::now() >= deadline) return lock;
+    }
+    std::this_thread::sleep_for(std::min(times.open, Until(deadline)));
+  }
+}
+
+}  // namespace helios

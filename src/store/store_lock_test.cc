@@ -1,0 +1,102 @@
+#include "store/store_lock.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "store/testing.h"
+
+namespace helios {
+namespace {
+
+using std::chrono::milliseconds;
+using test::Fails;
+using test::Ok;
+using test::TempFolder;
+
+class StoreLockTest : public ::testing::Test {
+ protected:
+  const TempFolder folder_;
+  const StorePaths paths_{folder_.path()};
+};
+
+TEST_F(StoreLockTest, ManyShareIt) {
+  const Result<FileLock> first = ShareStore(paths_, milliseconds(0));
+  ASSERT_TRUE(Ok(first));
+  EXPECT_TRUE(Ok(ShareStore(paths_, milliseconds(0))));
+  EXPECT_TRUE(Fails(TakeStoreAlone(paths_, milliseconds(10)), ErrorCode::kBusy, paths_.Lock()));
+}
+
+TEST_F(StoreLockTest, TheBusyMessageNamesTheHolder) {
+  const Result<FileLock> alone = TakeStoreAlone(paths_, milliseconds(0));
+  ASSERT_TRUE(Ok(alone));
+  EXPECT_TRUE(Fails(ShareStore(paths_, milliseconds(5)), ErrorCode::kBusy,
+                    "process " + std::to_string(::getpid())));
+}
+
+// Each takes it before the last one gives it back: there is no moment at which nobody has it.
+TEST_F(StoreLockTest, AStreamOfHoldersDoesNotKeepACollectorWaiting) {
+  std::atomic<bool> is_done = false;
+  std::vector<std::thread> threads;
+  std::atomic<int> failures = 0;
+  std::atomic<int> held = 0;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      std::optional<FileLock> own;
+      while (!is_done) {
+        Result<FileLock> next = ShareStore(paths_, std::chrono::seconds(60));
+        if (!next) ++failures;
+        if (next) own.emplace(std::move(next).value());
+        ++held;
+        // Another's lock is held on until this thread has a newer one, or the gate is shut.
+        if (own && FileLock::Acquire(paths_.Gate(), FileLock::Mode::kShared, milliseconds(0))) {
+          continue;
+        }
+        own.reset();
+      }
+    });
+  }
+  while (held < 100) std::this_thread::yield();
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(Ok(TakeStoreAlone(paths_, std::chrono::seconds(60))));
+  is_done = true;
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(failures, 0);
+}
+
+TEST_F(StoreLockTest, TheGateOpensNowAndThenForThoseWhoWaitBehindALongHolder) {
+  const Result<FileLock> held = ShareStore(paths_, milliseconds(0));
+  ASSERT_TRUE(Ok(held));
+  std::atomic<bool> is_done = false;
+  std::thread collector([&] {
+    const GateTimes times{milliseconds(20), milliseconds(20), milliseconds(50)};
+    EXPECT_TRUE(Fails(TakeStoreAlone(paths_, std::chrono::seconds(2), times), ErrorCode::kBusy,
+                      paths_.Lock()));
+    is_done = true;
+  });
+  while (!is_done) EXPECT_TRUE(Ok(ShareStore(paths_, std::chrono::seconds(30))));
+  collector.join();
+}
+
+TEST_F(StoreLockTest, ADeadHolderLeavesNothing) {
+  int ready[2];
+  ASSERT_EQ(::pipe(ready), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const Result<FileLock> lock = TakeStoreAlone(paths_, milliseconds(0));
+    (void)!::write(ready[1], lock ? "y" : "n", 1);
+    ::pause();
+  }
+  char answer = 0;
+  ASSERT_EQ(::read(ready[0], &answer, 1), 1);
+  EXPECT_EQ(answer, 'y');
+  EXPECT_FALSE(ShareStore(paths_, milliseconds(0)));
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  EXPECT_TRUE(Ok(TakeStoreAlone(paths_, milliseconds(0))));
+}
+
+}  // namespace
+}  // namespace helios
