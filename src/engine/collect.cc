@@ -57,6 +57,7 @@ class Engine::Collector {
   Result<void> AddLeases(bool is_alone);
   Result<void> AddInterruptedRestores();
   void AddRecord(const RecordId& record);
+  void AddRecordsOf(const Operation& operation);
   Result<void> ShortenLog();
   Result<void> Sweep(ObjectSweep* sweep);
   Result<void> RemoveStep(ObjectSweep* sweep);
@@ -158,7 +159,7 @@ Result<void> Engine::Collector::ChooseRecords() {
   for (const Operation& operation : operations) {
     const bool is_kept = retention->Keeps(operation);
     keeps_.push_back(is_kept);
-    if (is_kept) AddRecord(operation.record);
+    if (is_kept) AddRecordsOf(operation);
     if (!is_kept) ++report_.operations_removed;
   }
   std::set<std::string> branches;
@@ -166,7 +167,13 @@ Result<void> Engine::Collector::ChooseRecords() {
     if (operation.kind == OperationKind::kBranchCommit) branches.insert(operation.workspace);
   }
   for (const LineRecord& record : retention->records()) {
-    report_.decisions.push_back({record.record, record.snapshot,
+    std::optional<SnapshotId> snapshot = record.snapshot;
+    if (!snapshot) {
+      const Result<Record> safety = LoadRecord(store_, record.record);
+      if (!safety) return CannotMark(safety.error());
+      snapshot = safety->snapshot;
+    }
+    report_.decisions.push_back({record.record, *snapshot,
                                  LineName(record, branches.contains(record.line)),
                                  record.time.seconds, record.IsKept(), record.reasons});
     report_.records_removed += record.IsKept() ? 0 : 1;
@@ -178,6 +185,10 @@ void Engine::Collector::AddRecord(const RecordId& record) {
   if (known_records_.insert(record.digest).second) roots_.push_back(ReachableRoot::Of(record));
 }
 
+void Engine::Collector::AddRecordsOf(const Operation& operation) {
+  for (const RecordId& record : operation.Records()) AddRecord(record);
+}
+
 // Leases first, then intents, then refs and the log: who lets go of a lease or an intent has put
 // what it held into the log before.
 Result<void> Engine::Collector::MarkWhatAppeared(bool is_alone) {
@@ -186,7 +197,7 @@ Result<void> Engine::Collector::MarkWhatAppeared(bool is_alone) {
   HELIOS_TRY_ASSIGN(const std::vector<Ref> refs, state_.refs.List());
   for (const Ref& ref : refs) AddRecord(ref.record);
   HELIOS_TRY(
-      state_.log.Follow(&tail_, [&](const Operation& operation) { AddRecord(operation.record); }));
+      state_.log.Follow(&tail_, [&](const Operation& operation) { AddRecordsOf(operation); }));
   Result<void> walked = walk_->Run(roots_);
   if (!walked) return CannotMark(std::move(walked).error());
   roots_.clear();
@@ -209,11 +220,16 @@ Result<void> Engine::Collector::AddInterruptedRestores() {
   std::error_code failure;
   for (std::filesystem::directory_iterator it(state_.paths.Workspaces(), failure), end;
        !failure && it != end; it.increment(failure)) {
-    const std::optional<RecordId> record = ReadRestoreIntent(it->path().string());
-    if (!record || known_records_.contains(record->digest)) continue;
-    // One that names what is not there counts as absent.
-    HELIOS_TRY_ASSIGN(const bool has, state_.HasRecord(*record));
-    if (has) AddRecord(*record);
+    const std::optional<RestoreIntent> intent = ReadRestoreIntent(it->path().string());
+    if (!intent) continue;
+    std::vector<RecordId> records{intent->target};
+    if (intent->operation) records = intent->operation->Records();
+    for (const RecordId& record : records) {
+      if (known_records_.contains(record.digest)) continue;
+      // One that names what is not there counts as absent.
+      HELIOS_TRY_ASSIGN(const bool has, state_.HasRecord(record));
+      if (has) AddRecord(record);
+    }
   }
   if (failure) {
     return Error::FromErrno(failure.value(), "list", state_.paths.Workspaces());

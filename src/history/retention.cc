@@ -31,6 +31,16 @@ void KeepPeriods(std::span<LineRecord> line, const std::optional<uint64_t>& coun
   }
 }
 
+// What only moves a tag brings no snapshot anywhere.
+bool MovesOnlyARef(const Operation& operation) {
+  return operation.workspace.empty() && !operation.ref.empty();
+}
+
+// A restore of some files moves no line, and belongs to its workspace all the same.
+const std::string& LineOf(const Operation& operation) {
+  return operation.workspace.empty() ? operation.about : operation.workspace;
+}
+
 bool Carries(const std::map<std::string, std::string>& labels, const RetentionRules::Label& rule) {
   const auto found = labels.find(rule.key);
   return found != labels.end() && (!rule.value || *rule.value == found->second);
@@ -39,15 +49,17 @@ bool Carries(const std::map<std::string, std::string>& labels, const RetentionRu
 }  // namespace
 
 void Retention::ListRecords(std::span<const Operation> log) {
+  const auto add = [this](const Operation& operation, const RecordId& record) {
+    const std::string& line = LineOf(operation);
+    if (!places_.try_emplace({line, record}, 0).second) return;
+    std::optional<SnapshotId> snapshot;
+    if (record == operation.record) snapshot = operation.snapshot;
+    records_.push_back({line, operation.path, record, snapshot, operation.time, {}});
+  };
   for (const Operation& operation : log) {
-    if (places_.contains({operation.workspace, operation.record})) continue;
-    places_[{operation.workspace, operation.record}] = 0;
-    records_.push_back({operation.workspace,
-                        operation.path,
-                        operation.record,
-                        operation.snapshot,
-                        operation.time,
-                        {}});
+    if (MovesOnlyARef(operation)) continue;
+    if (operation.safety) add(operation, *operation.safety);
+    add(operation, operation.record);
   }
   std::stable_sort(records_.begin(), records_.end(),
                    [](const LineRecord& a, const LineRecord& b) { return a.line < b.line; });
@@ -119,19 +131,28 @@ Result<Retention> Retention::Choose(std::span<const Operation> log, const Retent
   Retention retention;
   retention.ListRecords(log);
   retention.KeepNamed(log, tags);
-  if (rules.IsEmpty()) {
+  retention.keeps_all_ = rules.IsEmpty();
+  if (retention.keeps_all_) {
     for (LineRecord& record : retention.records_) record.reasons.emplace_back("in the log");
     return retention;
   }
   for (const Line& line : retention.Lines()) {
     HELIOS_TRY(KeepByRules(line, rules, labels_of));
   }
+  for (const auto& [record, tag] : tags) retention.kept_.insert(record);
+  for (const LineRecord& record : retention.records_) {
+    if (record.IsKept()) retention.kept_.insert(record.record);
+  }
   return retention;
 }
 
 bool Retention::Keeps(const Operation& operation) const {
-  const auto place = places_.find({operation.workspace, operation.record});
-  return place == places_.end() || records_[place->second].IsKept();
+  if (keeps_all_) return true;
+  if (MovesOnlyARef(operation)) return kept_.contains(operation.record);
+  const auto is_kept = [&](const RecordId& record) {
+    return records_[places_.at({LineOf(operation), record})].IsKept();
+  };
+  return is_kept(operation.record) || (operation.safety && is_kept(*operation.safety));
 }
 
 }  // namespace helios

@@ -4,6 +4,8 @@
 
 #include <functional>
 #include <map>
+#include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -13,19 +15,21 @@
 
 namespace helios {
 
-// A record as one workspace or branch has it.
+// A record as one workspace or branch has it; a workspace has the safety snapshots that were taken
+// of it, too.
 struct LineRecord {
   std::string line;
   std::string path;  // of the workspace or branch, for people
   RecordId record;
-  SnapshotId snapshot;
-  Timestamp time;                    // of the first operation that brought it there
-  std::vector<std::string> reasons;  // why it stays; none: it does not
+  std::optional<SnapshotId> snapshot;  // if an operation says it
+  Timestamp time;                      // of the first operation that brought it there
+  std::vector<std::string> reasons;    // why it stays; none: it does not
 
   bool IsKept() const { return !reasons.empty(); }
 };
 
-// What stays of a log: an operation does if its record does where it belongs.
+// What stays of a log: an operation does if its record or its safety snapshot does where it
+// belongs; what moved a tag, if the record that it names does anywhere.
 class Retention {
  public:
   // The labels of a record; asked only if a rule speaks of labels.
@@ -52,6 +56,8 @@ class Retention {
 
   std::vector<LineRecord> records_;
   std::map<std::pair<std::string, RecordId>, size_t> places_;  // in records_
+  std::set<RecordId> kept_;                                    // wherever they are
+  bool keeps_all_ = false;
 };
 
 }  // namespace helios
