@@ -281,6 +281,46 @@ TEST_F(RestoreTest, DryRunAndRestoreAgree) {
   }
 }
 
+TEST_F(RestoreTest, ThePlanNamesEachPathAndWhy) {
+  CommitTwice();
+  Write("changed", "unsaved");
+  Write("only-first", "mine");
+  Write("untracked", "u");
+  Write("new-folder/u", "u");
+  SetMode(Work("same"), 0600);
+  const Json plan = RunWell({"restore", "-n", "--force", first_}).Object();
+  EXPECT_EQ(plan["kept"], Json::array({"new-folder/", "untracked"}));
+  EXPECT_EQ(plan["conflicts"], Json::array({"changed", "only-first"}));
+  EXPECT_EQ(plan["conflict_reasons"], Json::array({"changed, and no snapshot holds what it is now",
+                                                   "no snapshot ever held it"}));
+  EXPECT_EQ(plan["bytes_to_write"], 5 + 1 + 5);
+  EXPECT_EQ(plan["attributes"], 1);
+  EXPECT_EQ(
+      RunWell({"restore", "-n", "-z", "--force", first_}).out,
+      std::string("C\0changed\0C\0only-first\0D\0only-second\0P\0same\0C\0sub/changed\0", 58));
+  const std::string list = RunWell({"restore", "-n", "--list", "--force", first_}).out;
+  EXPECT_EQ(std::count(list.begin(), list.end(), '\n'), 6) << list;
+  const std::string text = RunWell({"restore", "-n", "--text", "--force", first_}).out;
+  EXPECT_NE(text.find("\n  D only-second\n"), text.npos) << text;
+  EXPECT_NE(text.find("unsaved: changed (changed, and no"), text.npos) << text;
+}
+
+TEST_F(RestoreTest, WhatCannotBeReadCannotBeSavedAndStays) {
+  const std::optional<unsigned> nobody = Nobody();
+  if (!nobody) GTEST_SKIP() << "a file that cannot be read needs another user than root";
+  CommitTwice();
+  Write("only-first", "mine");
+  SetMode(Work("only-first"), 0);
+  SetOwner(folder_.path(), *nobody);
+  RunOptions options = Options();
+  options.uid = nobody;
+  const RunResult result = RunHelios({"restore", "--force", first_}, options);
+  EXPECT_EQ(result.exit_code, 4) << result;
+  EXPECT_NE(result.ErrorMessage().find("only-first (cannot be read"), std::string::npos) << result;
+  SetMode(Work("only-first"), 0600);
+  EXPECT_EQ(ReadFile(Work("only-first")), "mine");
+}
+
 TEST_F(RestoreTest, IgnoredFilesAreProtected) {
   Write("file", "first");
   Write("folder/in-it", "first");

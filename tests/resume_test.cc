@@ -88,6 +88,17 @@ class ResumeTest : public HeliosTest {
     EXPECT_EQ(::waitpid(pid, &status, 0), pid);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   }
+  // Begins a restore of the target that ends in the middle for want of room.
+  void Interrupt(uint64_t new_files, const Strings& more = {}) const {
+    RunOptions options = Options();
+    Limits limits;
+    limits.below = work_;
+    limits.new_files = new_files;
+    Impose(limits, &options);
+    Strings args = {"restore", target_};
+    args.insert(args.end(), more.begin(), more.end());
+    ASSERT_EQ(RunHelios(args, options).exit_code, 14);
+  }
   // Kills it at some moment, unless it has ended: whether it was killed.
   bool RunAndKill(const Strings& args) {
     const pid_t pid = Start(args);
@@ -151,17 +162,34 @@ TEST_F(ResumeTest, AKilledRestoreGoesOnOrBack) {
   RecordProperty("killed_again", std::to_string(killed_again));
 }
 
+// An undo is a restore like any other.
+TEST_F(ResumeTest, AKilledUndoGoesOnOrBack) {
+  CommitTwice();
+  uint64_t interrupted = 0;
+  for (uint64_t round = 0; round < Rounds() / 2; ++round) {
+    SCOPED_TRACE("round " + std::to_string(round));
+    RunWell({"restore", "--force", "--delete-untracked", second_});
+    Edit(round);
+    const TreeState before = ReadTree(work_);
+    RunWell({"restore", "--force", "--delete-untracked", target_});
+    RunAndKill({"undo"});
+    if (RunWell({"status", "-q"}).Object()["interrupted"] == false) continue;
+    ++interrupted;
+    const bool goes_back = random_() % 2 == 0;
+    RunWell({"restore", goes_back ? "--abort" : "--continue"});
+    ASSERT_EQ(Difference(goes_back ? target_state_ : before, ReadTree(work_)), "")
+        << (goes_back ? "aborted" : "continued");
+    RunWell({"undo"});
+    ASSERT_EQ(Difference(goes_back ? before : target_state_, ReadTree(work_)), "") << "undone";
+  }
+  RecordProperty("interrupted", std::to_string(interrupted));
+}
+
 // What an earlier restore saved is not forgotten when another one overtakes it.
 TEST_F(ResumeTest, WhatAnInterruptedRestoreSavedCanBeUndoneAfterAnother) {
   CommitTwice();
   Write("folder-3/3", "unsaved");
-  // It ends in the middle for want of room.
-  RunOptions options = Options();
-  Limits limits;
-  limits.below = work_;
-  limits.new_files = 60;
-  Impose(limits, &options);
-  ASSERT_EQ(RunHelios({"restore", "--force", target_}, options).exit_code, 14);
+  Interrupt(60, {"--force"});
   EXPECT_EQ(RunWell({"status"}).Object()["can_abort"], true);
   RunWell({"restore", second_});
   EXPECT_EQ(ReadFile(Work("folder-3/3")), "the second3");
@@ -179,12 +207,7 @@ TEST_F(ResumeTest, WhatAnInterruptedRestoreSavedCanBeUndoneAfterAnother) {
 
 TEST_F(ResumeTest, WhatWasEditedSinceIsNotOverwrittenUnasked) {
   CommitTwice();
-  RunOptions options = Options();
-  Limits limits;
-  limits.below = work_;
-  limits.new_files = 60;
-  Impose(limits, &options);
-  ASSERT_EQ(RunHelios({"restore", target_}, options).exit_code, 14);
+  Interrupt(60);
   Write("folder-0/0", "edited since");
   for (const char* resume : {"--continue", "--abort"}) {
     const RunResult refused = Run({"restore", resume});
@@ -198,6 +221,70 @@ TEST_F(ResumeTest, WhatWasEditedSinceIsNotOverwrittenUnasked) {
   EXPECT_EQ(Difference(target_state_, ReadTree(work_)), "");
   EXPECT_EQ(Run({"restore", "--continue"}).exit_code, 1);
   EXPECT_EQ(Run({"restore", "--abort", target_}).exit_code, 2);
+}
+
+// A file that was just being taken away when the restore was killed is removed only if nothing is
+// lost with it.
+TEST_F(ResumeTest, LeftoversAreRemovedIfTheirContentIsHeld) {
+  CommitTwice();
+  Interrupt(60);
+  const auto name = [](char digit) { return ".helios-tmp-" + std::string(32, digit); };
+  Write("folder-1/" + name('1'), "the second3");  // a whole file of the folder
+  Write("folder-1/" + name('2'), "the sec");      // the beginning of one
+  Write("folder-1/" + name('3'), "what nobody else holds");
+  MakeLink("x", Work(name('4')));
+  MakeLink("nowhere else", Work(name('5')));
+  const Json json = RunWell({"restore", "--abort", "-q"}).Object();
+  EXPECT_EQ(json["leftovers"], Json::array({name('5'), "folder-1/" + name('3')}));
+  EXPECT_EQ(ReadFile(Work("folder-1/" + name('3'))), "what nobody else holds");
+  EXPECT_TRUE(Exists(Work(name('5'))));
+  for (const char digit : {'1', '2'}) EXPECT_FALSE(Exists(Work("folder-1/" + name(digit))));
+  EXPECT_FALSE(Exists(Work(name('4'))));
+}
+
+TEST_F(ResumeTest, AFolderThatWasMovedMeanwhileStaysThere) {
+  CommitTwice();
+  Interrupt(60);
+  RunWell({"restore", "--lazy", target_});
+  RunWell({"restore", "--continue"});
+  EXPECT_EQ(Difference(target_state_, ReadTree(work_)), "");
+  const Json status = RunWell({"status", "-q"}).Object();
+  EXPECT_EQ(status["lazy"], true);
+  EXPECT_EQ(status["interrupted"], false);
+}
+
+TEST_F(ResumeTest, AnIntentThatIsNoneCountsAsAbsent) {
+  CommitTwice();
+  Interrupt(60);
+  std::string path;
+  for (const std::string& key : ListFolder(store_ + "/workspaces")) {
+    path = store_ + "/workspaces/" + key + "/restoring";
+  }
+  const std::string intent = ReadFile(path);
+  const auto is_interrupted = [&] { return RunWell({"status"}).Object()["interrupted"] == true; };
+  EXPECT_TRUE(is_interrupted());
+  for (size_t length = 0; length < intent.size(); length += 7) {
+    WriteFile(path, intent.substr(0, length));
+    EXPECT_FALSE(is_interrupted()) << length;
+  }
+  for (size_t at = 0; at < intent.size(); at += 5) {
+    std::string flipped = intent;
+    flipped[at] = static_cast<char>(flipped[at] ^ 4);
+    WriteFile(path, flipped);
+    EXPECT_FALSE(is_interrupted()) << at;
+  }
+  WriteFile(path, intent + "x");
+  EXPECT_FALSE(is_interrupted());
+  WriteFile(path, intent);
+  RunWell({"restore", "--abort"});
+  // As if a power cut had brought it back after it was finished.
+  RunWell({"restore", target_});
+  RunWell({"undo"});
+  WriteFile(path, intent);
+  EXPECT_TRUE(is_interrupted());
+  RunWell({"restore", "--continue"});
+  WriteFile(path, intent);
+  EXPECT_FALSE(is_interrupted()) << "the log has that operation";
 }
 
 TEST_F(ResumeTest, TwoRestoresAtOnceTakeTurns) {

@@ -74,6 +74,21 @@ TEST_F(StatusTest, TellsWhatChangedSinceTheLastCommit) {
   EXPECT_EQ(Changes(), Strings());
 }
 
+TEST_F(StatusTest, TellsWhatNoSnapshotEverHad) {
+  Write("a/b/once", "1");
+  Write("stays", "1");
+  Commit();
+  Remove(Work("a"));
+  Commit();
+  Write("a/b/once", "2");
+  Write("a/b/new", "2");
+  Write("never/there/x", "2");
+  Write("top", "2");
+  const Json json = RunWell({"status"}).Object();
+  EXPECT_EQ(json["Added"], 4);
+  EXPECT_EQ(json["NeverCaptured"], 3);
+}
+
 TEST_F(StatusTest, AnswersBeforeTheFirstCommit) {
   Commit();
   const std::string other = At("other");

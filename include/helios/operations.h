@@ -74,12 +74,13 @@ struct StatusReport {
   std::optional<SnapshotId> interrupted;  // what it was bringing
   uint64_t files = 0;                     // captured in the folder
   uint64_t bytes = 0;
-  uint64_t added = 0;         // in the folder, not in the snapshot
-  uint64_t changed = 0;       // other content, executable bit or target
-  uint64_t deleted = 0;       // in the snapshot, not in the folder
-  uint64_t type_changed = 0;  // a file, symlink or folder that became another of these
-  uint64_t attributes = 0;    // mode, time, extended attributes or hard links alone
-  CaptureReport capture;      // what is ignored, and what could not be read
+  uint64_t added = 0;           // in the folder, not in the snapshot
+  uint64_t never_captured = 0;  // of `added`: no snapshot of this workspace ever had that path
+  uint64_t changed = 0;         // other content, executable bit or target
+  uint64_t deleted = 0;         // in the snapshot, not in the folder
+  uint64_t type_changed = 0;    // a file, symlink or folder that became another of these
+  uint64_t attributes = 0;      // mode, time, extended attributes or hard links alone
+  CaptureReport capture;        // what is ignored, and what could not be read
   std::vector<std::string> unmatched_patterns;
 
   // Whether the folder holds something else than the snapshot, its modes and times aside.

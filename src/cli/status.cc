@@ -32,6 +32,7 @@ Json ToJson(const StatusReport& report, const Options& options) {
   json["files"] = report.files;
   json["bytes"] = report.bytes;
   json["Added"] = report.added;
+  json["NeverCaptured"] = report.never_captured;
   json["Changed"] = report.changed;
   json["Deleted"] = report.deleted;
   json["TypeChanged"] = report.type_changed;
@@ -70,8 +71,12 @@ void PrintForPeople(const Output& output, const StatusReport& report, const Opti
   }
   options.paths.PrintKept(output);
   if (report.IsChanged()) {
-    output.PrintText(std::to_string(report.added) + " added, " + std::to_string(report.changed) +
-                     " changed, " + std::to_string(report.deleted) + " deleted");
+    output.PrintText(std::to_string(report.added) + " added" +
+                     (report.never_captured < report.added
+                          ? " (" + std::to_string(report.never_captured) + " in no snapshot ever)"
+                          : "") +
+                     ", " + std::to_string(report.changed) + " changed, " +
+                     std::to_string(report.deleted) + " deleted");
     if (report.type_changed > 0) {
       output.PrintText(", " + std::to_string(report.type_changed) + " of another type");
     }

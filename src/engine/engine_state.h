@@ -131,6 +131,8 @@ class Engine::State : public SnapshotKeeper {
                               const InterruptedRestore& interrupted);
   // What Engine::ResumeRestore does, but for the counting.
   Result<RestoreReport> Resume(const ResumeRequest& request);
+  // Puts the operation into the log that was interrupted: its id.
+  Result<std::string> LogResumed(const WorkspaceChange& change, const Operation& operation);
   // Puts what the plan of a resumed restore would lose into a safety snapshot of the log.
   Result<void> SaveEdits(WorkspaceChange& change, Operation operation);
   void CountRestore(const RestoreReport& report);
@@ -138,6 +140,8 @@ class Engine::State : public SnapshotKeeper {
   Operation MakeOperation(OperationKind kind, const OpenWorkspace& workspace,
                           const ResolvedRecord& record,
                           const std::optional<Operation>& latest) const;
+  // A record that an undo goes from or to: it may have been collected.
+  Result<Record> LoadSide(const RecordId& id);
   // Sets snapshot and attributes to those of the operation's record.
   Result<void> SetRoots(Operation* operation);
   // What it would take to be where the workspace stands.

@@ -56,6 +56,47 @@ Result<bool> HeldFiles::Holds(const std::string& path, const TreeEntry& present)
   return false;
 }
 
+Result<bool> HeldFiles::EverHeld(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  const std::string folder = slash == path.npos ? "" : path.substr(0, slash);
+  HELIOS_TRY_ASSIGN(const std::set<std::string>* names, NamesIn(folder));
+  return names->contains(path.substr(slash == path.npos ? 0 : slash + 1));
+}
+
+// A folder that no snapshot has is not looked for in each of them: the one above it tells.
+Result<const std::set<std::string>*> HeldFiles::NamesIn(const std::string& path) {
+  std::vector<std::string> folders{""};
+  for (size_t slash = path.find('/'); !path.empty(); slash = path.find('/', slash + 1)) {
+    folders.push_back(path.substr(0, slash));
+    if (slash == path.npos) break;
+  }
+  HELIOS_TRY_ASSIGN(const std::vector<TreeId>* snapshots, Snapshots());
+  bool is_known = true;
+  for (const std::string& folder : folders) {
+    if (!folder.empty()) {
+      const size_t slash = folder.rfind('/');
+      const std::string above = slash == folder.npos ? "" : folder.substr(0, slash);
+      is_known = names_.at(above).contains(folder.substr(slash == folder.npos ? 0 : slash + 1));
+    }
+    const auto [names, is_new] = names_.try_emplace(folder);
+    if (!is_new || !is_known) continue;
+    std::set<TreeId> seen;
+    for (const TreeId& snapshot : *snapshots) {
+      std::optional<TreeId> tree = snapshot;
+      if (!folder.empty()) {
+        const Result<std::optional<TreeEntry>> entry = reader_.Lookup(snapshot, folder);
+        const bool is_folder = entry && *entry && (*entry)->kind == EntryKind::kDirectory;
+        tree = is_folder ? std::optional(TreeId{(*entry)->id}) : std::nullopt;
+      }
+      if (!tree || !seen.insert(*tree).second) continue;
+      const Result<DirectoryContents> contents = reader_.ReadDirectory(*tree, nullptr);
+      if (!contents) continue;  // what is damaged or gone tells nothing
+      for (const TreeEntry& entry : contents->entries) names->second.insert(entry.name);
+    }
+  }
+  return &names_.at(path);
+}
+
 // The whole file or its beginning: for contents are written in order, under the final name.
 bool HeldFiles::IsOfInterrupted(const std::string& path, const TreeEntry& present) const {
   if (!interrupted_) return false;

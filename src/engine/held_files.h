@@ -2,7 +2,9 @@
 #ifndef HELIOS_ENGINE_HELD_FILES_H_
 #define HELIOS_ENGINE_HELD_FILES_H_
 
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -35,6 +37,8 @@ class HeldFiles {
         interrupted_(interrupted) {}
 
   Result<bool> Holds(const std::string& path, const TreeEntry& present) HELIOS_EXCLUDES(mutex_);
+  // Whether any of them has something at `path`, whatever it is. One thread at a time.
+  Result<bool> EverHeld(const std::string& path) HELIOS_EXCLUDES(mutex_);
 
  private:
   bool IsOfInterrupted(const std::string& path, const TreeEntry& present) const;
@@ -45,6 +49,10 @@ class HeldFiles {
   const OperationLog& log_;
   const std::string workspace_;
   const std::optional<InterruptedRestore> interrupted_;
+  // The names that any snapshot has in a folder.
+  Result<const std::set<std::string>*> NamesIn(const std::string& folder);
+
+  std::map<std::string, std::set<std::string>> names_;  // by folder, for EverHeld
   Mutex mutex_;
   std::optional<std::vector<TreeId>> snapshots_ HELIOS_GUARDED_BY(mutex_);
 };

@@ -101,27 +101,29 @@ Result<RestoreReport> Engine::State::Resume(const ResumeRequest& request) {
   if (change.plan.has_work) HELIOS_TRY(Apply(change));
   if (change.report.written.failed > 0) return std::move(change.report);
   if (!request.abort) {
-    HELIOS_TRY_ASSIGN(const bool appended, log.Append(operation));
-    if (!appended) return Error(ErrorCode::kBusy, MovedMeanwhile(change.workspace));
-    change.report.operation = FormatOperationId(IdOf(operation));
+    HELIOS_TRY_ASSIGN(change.report.operation, LogResumed(change, operation));
     change.report.safety = operation.safety;
   }
   HELIOS_TRY(RemoveRestoreIntent(FolderOf(change.workspace)));
   return std::move(change.report);
 }
 
+Result<std::string> Engine::State::LogResumed(const WorkspaceChange& change,
+                                              const Operation& operation) {
+  HELIOS_TRY_ASSIGN(const bool appended, log.Append(operation));
+  if (appended) return FormatOperationId(IdOf(operation));
+  // The workspace has been made to stand elsewhere meanwhile (lazily, say): there it stays.
+  const Operation partial = AsPartial(operation, change.goal.target);
+  HELIOS_TRY(log.Append(partial));
+  return FormatOperationId(IdOf(partial));
+}
+
 // What was edited since a restore was interrupted, and goes all the same.
 Result<void> Engine::State::SaveEdits(WorkspaceChange& change, Operation operation) {
-  operation = AsOfAPart(std::move(operation));
-  if (operation.about.empty()) operation.about = change.workspace.key;
+  operation = AsPartial(std::move(operation), change.goal.target);
+  operation.record = change.report.record;
   operation.time = Now();
   HELIOS_TRY_ASSIGN(operation.safety, SaveBefore(change));
-  operation.source.reset();
-  operation.undone.reset();
-  operation.is_gone = operation.is_lazy = false;
-  operation.record = change.report.record;
-  operation.snapshot = change.goal.target.tree;
-  operation.attributes = change.goal.target.attributes;
   HELIOS_TRY(log.Append(operation));
   return {};
 }

@@ -86,14 +86,22 @@ Result<StatusReport> Engine::Status(const StatusRequest& request) {
   state.SetPhase("comparing");
   const TreeReader reader(change.store);
   HELIOS_TRY_ASSIGN(const RestorePlan plan, state.PlanToBaseline(change, selector));
+  HeldFiles held(change.store, state.log, change.workspace.key, change.interrupted);
+  Result<void> asked;
   const auto take = [&](const PlannedPath& planned) {
     const PlannedPath found = TurnRound(planned);
     const bool is_folder = found.type_before == "directory" || found.type_after == "directory";
     if (!selector.SelectsEverything() && !selector.Selects(found.path, is_folder)) return;
     Count(found, &report);
+    if (found.change == Change::kAdded && asked) {
+      const Result<bool> was_held = held.EverHeld(found.path);
+      if (!was_held) asked = was_held.error();
+      if (was_held && !*was_held) ++report.never_captured;
+    }
     if (request.on_path) request.on_path(found);
   };
   HELIOS_TRY(ListPlan(reader, plan, selector.SelectsEverything() ? nullptr : &selector, take));
+  HELIOS_TRY(std::move(asked));
   for (const PathAndReason& at : plan.summary.obstacles) {
     take({Change::kTypeChanged, at.path, {}, {}, 0, 0});
   }

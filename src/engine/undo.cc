@@ -63,13 +63,17 @@ Operation Inverse(const Operation& operation) {
 
 }  // namespace
 
+Result<Record> Engine::State::LoadSide(const RecordId& id) {
+  Result<Record> record = LoadTarget(id);
+  if (record || record.error().code() != ErrorCode::kMissingObject) return record;
+  return std::move(record).error().WithContext(
+      "what was before the operation, or after it, was removed from the store");
+}
+
 Result<void> Engine::State::SetRoots(Operation* operation) {
-  Result<Record> record = LoadTarget(operation->record);
-  if (!record) {
-    return std::move(record).error().WithContext("where it stood before is not in the store");
-  }
-  operation->snapshot = record->snapshot;
-  operation->attributes = record->attributes;
+  HELIOS_TRY_ASSIGN(const Record record, LoadSide(operation->record));
+  operation->snapshot = record.snapshot;
+  operation->attributes = record.attributes;
   return {};
 }
 
@@ -141,8 +145,8 @@ Result<void> Engine::State::UndoInWorkspace(const UndoRequest& request, const Op
     report->stands_at = now;
   }
   if (operation.safety) {
-    HELIOS_TRY_ASSIGN(const Record before, LoadTarget(*operation.safety));
-    HELIOS_TRY_ASSIGN(const Record after, LoadTarget(operation.Source()));
+    HELIOS_TRY_ASSIGN(const Record before, LoadSide(*operation.safety));
+    HELIOS_TRY_ASSIGN(const Record after, LoadSide(operation.Source()));
     ChangeGoal goal;
     goal.baseline = RootsOf(after);
     goal.target = RootsOf(before);

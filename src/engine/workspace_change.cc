@@ -60,8 +60,14 @@ bool IsHeldByBaseline(const WorkspaceChange& change) {
          change.scan->root.attributes == change.latest->attributes;
 }
 
-// What an operation becomes that did not do all that it was to do: the files that changed can be
-// taken back, and nothing else has moved.
+bool Moves(const WorkspaceChange& change, const Operation& operation) {
+  if (operation.kind == OperationKind::kUndo) return true;
+  if (operation.workspace.empty()) return false;
+  return !change.latest || change.latest->record != operation.record || change.WasLazy();
+}
+
+}  // namespace
+
 Operation AsPartial(Operation operation, const TreeRoots& target) {
   if (operation.about.empty()) operation.about = std::exchange(operation.workspace, "");
   operation.kind = OperationKind::kPartialRestore;
@@ -74,14 +80,6 @@ Operation AsPartial(Operation operation, const TreeRoots& target) {
   operation.attributes = target.attributes;
   return operation;
 }
-
-bool Moves(const WorkspaceChange& change, const Operation& operation) {
-  if (operation.kind == OperationKind::kUndo) return true;
-  if (operation.workspace.empty()) return false;
-  return !change.latest || change.latest->record != operation.record || change.WasLazy();
-}
-
-}  // namespace
 
 Result<WorkspaceChange> Engine::State::BeginChange(OpenWorkspace workspace, bool dry_run) {
   WorkspaceChange change;

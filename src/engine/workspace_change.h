@@ -55,6 +55,10 @@ struct WorkspaceChange {
   bool WasLazy() const { return latest && latest->IsLazy(); }
 };
 
+// What an operation becomes that did not do all that it was to do: the files that it made equal to
+// `target` can be taken back, and nothing else has moved.
+Operation AsPartial(Operation operation, const TreeRoots& target);
+
 }  // namespace helios
 
 #endif  // HELIOS_ENGINE_WORKSPACE_CHANGE_H_

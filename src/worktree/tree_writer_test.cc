@@ -301,5 +301,24 @@ TEST_F(HostileAttributesTest, ManyThreadsLinkNamesInManyFolders) {
   EXPECT_EQ(StatusOfPath("100").st_mtime, 1'000'000'000) << "set when nothing is linked any more";
 }
 
+// What is taken away is looked at once more.
+TEST(FileWriterTest, RemovesOnlyWhatWasSeen) {
+  TempFolder folder;
+  const auto store = std::make_unique<MemoryStore>();
+  const FileWriter writer(store.get());
+  const Fd fd(::open(std::string(folder / "").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  WriteWholeFile(folder / "file", "seen");
+  const FileStatus seen = StatusAt(fd.get(), "file").status;
+  WriteWholeFile(folder / "file", "written since");
+  const Result<void> refused = writer.Remove(fd.get(), "file", seen);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message().find("changed meanwhile"), std::string::npos);
+  EXPECT_EQ(ReadWholeFile(folder / "file"), "written since");
+  ASSERT_TRUE(Ok(writer.Remove(fd.get(), "file", StatusAt(fd.get(), "file").status)));
+  EXPECT_FALSE(std::filesystem::exists(folder / "file"));
+  EXPECT_TRUE(std::filesystem::is_empty(folder / ""));
+  EXPECT_TRUE(Ok(writer.Remove(fd.get(), "file", seen))) << "it is gone already";
+}
+
 }  // namespace
 }  // namespace helios
