@@ -1,6 +1,7 @@
-// Commits that are killed: whatever was acknowledged is there, whatever comes next works.
+// Processes that are killed, whatever they are doing: what was acknowledged is there, and whatever
+// comes next works.
 //
-// HELIOS_CRASH_ROUNDS says how often (default 20).
+// HELIOS_CRASH_ROUNDS says how often (default 20, and 100 for processes of all kinds).
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <spawn.h>
@@ -12,6 +13,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <random>
+#include <set>
 #include <thread>
 
 #include "program.h"
@@ -22,9 +24,57 @@ namespace {
 constexpr uint64_t kWorkspaces = 3;
 constexpr uint64_t kCommitsPerRound = 3;
 
-uint64_t Rounds() {
+uint64_t Rounds(uint64_t otherwise = 20) {
   const char* given = std::getenv("HELIOS_CRASH_ROUNDS");
-  return given == nullptr ? 20 : std::strtoull(given, nullptr, 10);
+  return given == nullptr ? otherwise : std::strtoull(given, nullptr, 10);
+}
+
+using Duration = std::chrono::microseconds;
+
+struct Ended {
+  bool was_killed = false;
+  int exit_code = 0;
+  std::string said;  // on standard output
+  std::string complained;
+  Duration took{0};
+
+  // Acknowledged is what it said, even if it was killed right after.
+  bool IsAcknowledged() const { return said.ends_with('\n'); }
+};
+
+// Runs the binary; kills it after that time, if it is given one. `out` names files for what it
+// says.
+Ended RunAndKill(std::vector<std::string> args, const std::string& out,
+                 std::optional<Duration> kill_after) {
+  const std::string binary = HELIOS_BINARY;
+  args.insert(args.begin(), binary);
+  std::vector<char*> argv;
+  for (std::string& arg : args) argv.push_back(arg.data());
+  argv.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  ::posix_spawn_file_actions_init(&actions);
+  const int flags = O_WRONLY | O_CREAT | O_TRUNC;  // for the child: no O_CLOEXEC
+  ::posix_spawn_file_actions_addopen(&actions, 1, (out + ".out").c_str(), flags, 0600);
+  ::posix_spawn_file_actions_addopen(&actions, 2, (out + ".err").c_str(), flags, 0600);
+  pid_t pid = -1;
+  const int failed = ::posix_spawn(&pid, binary.c_str(), &actions, nullptr, argv.data(), environ);
+  EXPECT_EQ(failed, 0);
+  ::posix_spawn_file_actions_destroy(&actions);
+  const auto start = std::chrono::steady_clock::now();
+  if (kill_after) {
+    // Where that hits is left to chance: every moment must do.
+    std::this_thread::sleep_for(*kill_after);
+    ::kill(pid, SIGKILL);
+  }
+  int status = 0;
+  EXPECT_EQ(::waitpid(pid, &status, 0), pid);
+  Ended ended;
+  ended.was_killed = !WIFEXITED(status);
+  ended.exit_code = ended.was_killed ? 0 : WEXITSTATUS(status);
+  ended.said = ReadFile(out + ".out");
+  ended.complained = ReadFile(out + ".err");
+  ended.took = std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - start);
+  return ended;
 }
 
 struct Acknowledged {
@@ -53,8 +103,6 @@ class Committer {
   uint64_t killed() const { return killed_; }
 
  private:
-  using Duration = std::chrono::microseconds;
-
   // Some files of its own, some that all workspaces come to have, so that commits rely on each
   // other's objects.
   void Change() {
@@ -68,45 +116,14 @@ class Committer {
   }
 
   void Commit(std::optional<Duration> kill_after) {
-    const std::string out = work_ + ".out";
-    const pid_t pid = Start(out);
-    const auto start = std::chrono::steady_clock::now();
-    if (kill_after) {
-      // Where that hits is left to chance: every moment must do.
-      std::this_thread::sleep_for(*kill_after);
-      ::kill(pid, SIGKILL);
-    }
-    int status = 0;
-    ASSERT_EQ(::waitpid(pid, &status, 0), pid);
-    const bool has_ended = WIFEXITED(status);
-    if (!has_ended) ++killed_;
-    EXPECT_TRUE(!has_ended || WEXITSTATUS(status) == 0) << ReadFile(work_ + ".err");
-    if (!kill_after) {
-      longest_ = std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - start);
-    }
-    // Acknowledged is what it said, even if it was killed right after.
-    const std::string said = ReadFile(out);
-    EXPECT_TRUE(!has_ended || said.ends_with('\n')) << said;
-    if (!said.ends_with('\n')) return;
-    acknowledged_.push_back({Json::parse(said)["snapshot_id"], ReadTree(work_)});
-  }
-
-  pid_t Start(const std::string& out) const {
-    const std::string binary = HELIOS_BINARY;
-    std::vector<std::string> args{binary, "commit", "--work", work_, "--store", store_};
-    std::vector<char*> argv;
-    for (std::string& arg : args) argv.push_back(arg.data());
-    argv.push_back(nullptr);
-    posix_spawn_file_actions_t actions;
-    ::posix_spawn_file_actions_init(&actions);
-    const int flags = O_WRONLY | O_CREAT | O_TRUNC;  // for the child: no O_CLOEXEC
-    ::posix_spawn_file_actions_addopen(&actions, 1, out.c_str(), flags, 0600);
-    ::posix_spawn_file_actions_addopen(&actions, 2, (work_ + ".err").c_str(), flags, 0600);
-    pid_t pid = -1;
-    const int failed = ::posix_spawn(&pid, binary.c_str(), &actions, nullptr, argv.data(), environ);
-    EXPECT_EQ(failed, 0);
-    ::posix_spawn_file_actions_destroy(&actions);
-    return pid;
+    const Ended ended =
+        RunAndKill({"commit", "--work", work_, "--store", store_}, work_, kill_after);
+    if (ended.was_killed) ++killed_;
+    EXPECT_EQ(ended.exit_code, 0) << ended.complained;
+    if (!kill_after) longest_ = ended.took;
+    EXPECT_TRUE(ended.was_killed || ended.IsAcknowledged()) << ended.said;
+    if (!ended.IsAcknowledged()) return;
+    acknowledged_.push_back({Json::parse(ended.said)["snapshot_id"], ReadTree(work_)});
   }
 
   const std::string work_;
@@ -175,6 +192,92 @@ TEST_F(CrashTest, NothingAcknowledgedIsLostWhenCommitsAreKilled) {
   for (const Committer& committer : committers_) killed += committer.killed();
   EXPECT_GT(killed, Rounds() / 2) << "hardly anything was killed";
   EXPECT_GT(all_.size(), Rounds() / 2) << "hardly anything was acknowledged";
+}
+
+// Besides those who commit: who restores a workspace of its own, who moves a tag, who makes the
+// store smaller, and who reads. Each dies in most rounds.
+class AllKindsCrashTest : public CrashTest {
+ protected:
+  void RunARoundOfAllKinds() {
+    std::vector<std::thread> threads;
+    for (Committer& committer : committers_) {
+      threads.emplace_back([&] { committer.CommitAndKill(1); });
+    }
+    const std::string id = Any();
+    if (!id.empty()) {
+      threads.emplace_back([&] { Restore(id); });
+      threads.emplace_back([&] { MoveTag(id); });
+      threads.emplace_back([&] { RunOne({"optimize"}, "optimizer"); });
+      threads.emplace_back([&] { RunOne({"materialize", id, At("read")}, "reader"); });
+    }
+    for (std::thread& thread : threads) thread.join();
+    if (Exists(At("read"))) Remove(At("read"));
+    for (Committer& committer : committers_) {
+      for (Acknowledged& one : committer.TakeAcknowledged()) all_.push_back(std::move(one));
+    }
+  }
+  void ExpectTagStands() {
+    const RunResult tagged = Run({"materialize", "moving", At("tagged")});
+    const bool is_there = tagged.exit_code == 0;
+    const std::string at = is_there ? tagged.Object()["snapshot_id"] : Json("");
+    EXPECT_TRUE(tag_may_stand_at_.contains(at)) << tagged;
+    if (is_there) Remove(At("tagged"));
+  }
+  // Killed in the middle or not: the same again gives what it should.
+  void ExpectRestores() {
+    if (all_.empty()) return;
+    const Acknowledged& one = all_[random_() % all_.size()];
+    RunWell({"restore", one.id, "--force", "--work", At("restored")});
+    // What a killed one was writing may be left under a temporary name.
+    const TreeState restored = Without(ReadTree(At("restored")), [](const std::string& path) {
+      return path.find(".helios-tmp-") != path.npos;
+    });
+    ASSERT_EQ(Difference(one.tree, restored, Compare::kContents), "");
+  }
+
+ private:
+  std::string Any() { return all_.empty() ? "" : all_[random_() % all_.size()].id; }
+  Ended RunOne(std::vector<std::string> args, const std::string& name) {
+    args.insert(args.end(), {"--store", store_});
+    const uint64_t moment = std::hash<std::string>()(name + std::to_string(round_)) % 1000;
+    const Duration after(30'000 * moment / 1000);
+    Ended ended = RunAndKill(args, At(name), moment < 200 ? std::nullopt : std::optional(after));
+    EXPECT_EQ(ended.exit_code, 0) << ended.complained;
+    return ended;
+  }
+  void Restore(const std::string& id) {
+    RunOne({"restore", id, "--force", "--work", At("restored")}, "restorer");
+  }
+  void MoveTag(const std::string& id) {
+    const Ended ended = RunOne({"tag", "moving", id, "--force", "--work", work_}, "tagger");
+    if (ended.IsAcknowledged()) tag_may_stand_at_.clear();
+    tag_may_stand_at_.insert(id);
+  }
+
+ protected:
+  uint64_t round_ = 0;
+
+ private:
+  std::minstd_rand random_;
+  std::set<std::string> tag_may_stand_at_{""};
+};
+
+TEST_F(AllKindsCrashTest, NothingAcknowledgedIsLostWhenProcessesOfAllKindsAreKilled) {
+  constexpr uint64_t kLookBackEvery = 25;
+  for (round_ = 0; round_ < Rounds(100); ++round_) {
+    SCOPED_TRACE("round " + std::to_string(round_));
+    const size_t known = all_.size();
+    RunARoundOfAllKinds();
+    ExpectAcknowledged(round_ % kLookBackEvery == kLookBackEvery - 1 ? 0 : known);
+    if (Exists(store_)) {
+      ExpectTagStands();
+      ExpectRestores();
+    }
+    if (HasFailure()) return;
+  }
+  ExpectAcknowledged(0);
+  RunWell({"doctor"});
+  EXPECT_GT(all_.size(), Rounds(100) / 4) << "hardly anything was acknowledged";
 }
 
 TEST_F(CrashTest, WhatKilledCommitsLeftBehindIsRemoved) {

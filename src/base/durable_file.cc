@@ -84,9 +84,7 @@ Result<void> ReplaceFile(const std::string& folder, const std::string& name, Byt
     HELIOS_TRY_ASSIGN(const Fd fd,
                       OpenAt(AT_FDCWD, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
     HELIOS_TRY(WriteAll(fd.get(), bytes, path));
-    if (durability == Durability::kDurable && ::fdatasync(fd.get()) != 0) {
-      return Error::FromErrno(errno, "sync", path);
-    }
+    if (durability == Durability::kDurable) HELIOS_TRY(SyncData(fd.get(), path));
     if (::rename(temporary.c_str(), path.c_str()) != 0) {
       return Error::FromErrno(errno, "rename into place", path);
     }
@@ -117,15 +115,18 @@ Result<std::optional<Bytes>> ReadFileIfExists(const std::string& path, size_t by
 
 Result<void> SyncFolder(const std::string& path) {
   HELIOS_TRY_ASSIGN(const Fd fd, OpenAt(AT_FDCWD, path, O_RDONLY | O_DIRECTORY));
-  if (::fsync(fd.get()) != 0) return Error::FromErrno(errno, "sync", path);
-  return {};
+  if (RetryIfInterrupted([&] { return ::fsync(fd.get()); }) == 0) return {};
+  return Error::FromErrno(errno, "sync", path);
 }
 
 Result<void> MakeFolder(const std::string& path) {
   if (::mkdir(path.c_str(), 0700) == 0) return {};
   if (errno != EEXIST) return Error::FromErrno(errno, "create folder", path);
-  struct stat status;
-  if (::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) return {};
+  struct stat status = {};  // of a link that leads nowhere there is none
+  if (::stat(path.c_str(), &status) != 0 && errno != ENOENT) {
+    return Error::FromErrno(errno, "create folder", path);
+  }
+  if (S_ISDIR(status.st_mode)) return {};
   return Error(ErrorCode::kFailed,
                "cannot create folder " + path + ": something that is not a folder is there",
                ENOTDIR);

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 namespace helios {
@@ -15,10 +16,8 @@ void Fd::Reset() {
 }
 
 Result<Fd> OpenAt(int folder, const std::string& name, int flags, unsigned mode) {
-  int fd;
-  do {
-    fd = ::openat(folder, name.c_str(), flags | O_CLOEXEC, mode);
-  } while (fd < 0 && errno == EINTR);
+  const int fd =
+      RetryIfInterrupted([&] { return ::openat(folder, name.c_str(), flags | O_CLOEXEC, mode); });
   if (fd < 0) return Error::FromErrno(errno, "open", name);
   return Fd(fd);
 }
@@ -60,9 +59,10 @@ Result<Bytes> ReadToEnd(int fd, size_t bytes_max, std::string_view what) {
   if (static_cast<uint64_t>(status.st_size) > bytes_max) {
     return Error(ErrorCode::kCorrupt, std::string(what) + " is larger than it can be");
   }
+  const auto expected = static_cast<size_t>(status.st_size);
   Bytes bytes;
   // One byte more than expected, so that a file that did not grow is read in one call.
-  size_t room = static_cast<size_t>(status.st_size) + 1;
+  size_t room = expected + 1;
   size_t length = 0;
   while (true) {
     bytes.resize(length + room);
@@ -73,8 +73,10 @@ Result<Bytes> ReadToEnd(int fd, size_t bytes_max, std::string_view what) {
     if (length > bytes_max) {
       return Error(ErrorCode::kCorrupt, std::string(what) + " is larger than it can be");
     }
-    if (static_cast<size_t>(n) < room) break;
-    room = length;
+    // A read may bring less than there is: only none at all, or what was expected and no more, is
+    // the end.
+    if (n == 0 || (static_cast<size_t>(n) < room && length == expected)) break;
+    room = std::max(length, size_t{1});
   }
   bytes.resize(length);
   return bytes;
@@ -99,6 +101,11 @@ Result<void> WriteAllAt(int fd, ByteView bytes, uint64_t offset, std::string_vie
     offset += static_cast<uint64_t>(n);
   }
   return {};
+}
+
+Result<void> SyncData(int fd, std::string_view what) {
+  if (RetryIfInterrupted([&] { return ::fdatasync(fd); }) == 0) return {};
+  return Error::FromErrno(errno, "sync", what);
 }
 
 }  // namespace helios

@@ -2,6 +2,7 @@
 #ifndef HELIOS_BASE_FD_H_
 #define HELIOS_BASE_FD_H_
 
+#include <cerrno>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -34,6 +35,14 @@ class Fd {
   int fd_ = -1;
 };
 
+// What a system call returns, made again while a signal interrupts it.
+template <typename SystemCall>
+auto RetryIfInterrupted(const SystemCall& call) {
+  auto result = call();
+  while (result < 0 && errno == EINTR) result = call();
+  return result;
+}
+
 // openat with O_CLOEXEC, repeated on EINTR. `folder` may be AT_FDCWD. Errors carry errno.
 Result<Fd> OpenAt(int folder, const std::string& name, int flags, unsigned mode = 0);
 // The folder at `path` below the open `folder` (empty: that one), one component after the other and
@@ -50,6 +59,8 @@ Result<Bytes> ReadToEnd(int fd, size_t bytes_max, std::string_view what);
 // Writes all of `bytes` at the file position, whatever write() takes at a time.
 Result<void> WriteAll(int fd, ByteView bytes, std::string_view what);
 Result<void> WriteAllAt(int fd, ByteView bytes, uint64_t offset, std::string_view what);
+// Makes what was written to the file durable, its length included (fdatasync).
+Result<void> SyncData(int fd, std::string_view what);
 
 }  // namespace helios
 

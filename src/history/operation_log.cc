@@ -30,12 +30,12 @@ Result<uint64_t> SizeOf(int fd, const std::string& path) {
 }
 
 // Whether the log holds just these bytes before `end`.
-bool HoldsEntry(int fd, ByteView entry, uint64_t end, const std::string& path) {
+Result<bool> HoldsEntry(int fd, ByteView entry, uint64_t end, const std::string& path) {
   if (end < entry.size()) return false;
   Bytes in_log(entry.size(), '\0');
-  const Result<void> read =
-      ReadExactlyAt(fd, in_log.data(), in_log.size(), end - entry.size(), path);
-  return read && in_log == entry;
+  HELIOS_TRY_ASSIGN(const size_t length,
+                    ReadAt(fd, in_log.data(), in_log.size(), end - entry.size(), path));
+  return length == entry.size() && in_log == entry;
 }
 
 }  // namespace
@@ -158,7 +158,8 @@ Result<Fd> OperationLog::OpenToRead() const {
 
 Result<void> OperationLog::CheckHolds(int fd, const std::string& workspace,
                                       const LogCheckpoint& checkpoint) const {
-  if (HoldsEntry(fd, checkpoint.entry, checkpoint.end, path_)) return {};
+  HELIOS_TRY_ASSIGN(const bool holds, HoldsEntry(fd, checkpoint.entry, checkpoint.end, path_));
+  if (holds) return {};
   HELIOS_TRY_ASSIGN(const uint64_t size, SizeOf(fd, path_));
   const std::string known = CheckpointPath(FolderOf(workspace));
   return Error(ErrorCode::kCorrupt,
@@ -250,7 +251,8 @@ Result<void> OperationLog::WriteEntries(int fd, std::span<const Bytes> entries,
   const auto write = [&]() -> Result<void> {
     // Cuts off what a writer that died left of its entry; nobody was told that it was there.
     const bool is_torn = ::lseek(fd, 0, SEEK_END) != static_cast<off_t>(end);
-    if (is_torn && ::ftruncate(fd, static_cast<off_t>(end)) != 0) {
+    const auto cut = [&] { return ::ftruncate(fd, static_cast<off_t>(end)); };
+    if (is_torn && RetryIfInterrupted(cut) != 0) {
       return Error::FromErrno(errno, "append to", path_);
     }
     uint64_t at = end;
@@ -258,7 +260,7 @@ Result<void> OperationLog::WriteEntries(int fd, std::span<const Bytes> entries,
     // without the first, which would look like damage: so the first is synced before.
     for (const Bytes& entry : entries) {
       HELIOS_TRY(WriteAllAt(fd, entry, at, path_));
-      if (::fdatasync(fd) != 0) return Error::FromErrno(errno, "sync", path_);
+      HELIOS_TRY(SyncData(fd, path_));
       at += entry.size();
     }
     return {};
@@ -298,7 +300,8 @@ Result<void> OperationLog::Follow(LogTail* tail, const Visitor& visitor) const {
 }
 
 Result<void> OperationLog::FollowIn(int fd, LogTail* tail, const Visitor& visitor) const {
-  if (!HoldsEntry(fd, tail->last_entry_, tail->end_, path_)) *tail = LogTail();
+  HELIOS_TRY_ASSIGN(const bool holds, HoldsEntry(fd, tail->last_entry_, tail->end_, path_));
+  if (!holds) *tail = LogTail();
   HELIOS_TRY_ASSIGN(Scanned scanned, Scan(fd, tail->end_, [&](const Operation& operation) {
                       if (visitor) visitor(operation);
                       if (operation.workspace.empty()) return;

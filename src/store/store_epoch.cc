@@ -50,7 +50,9 @@ Result<void> WriteEpoch(const std::string& path, const StoreEpoch& epoch) {
   struct stat status;
   if (::fstat(fd.get(), &status) != 0) return Error::FromErrno(errno, "stat", path);
   HELIOS_TRY(WriteAllAt(fd.get(), EncodeEpoch(epoch), 0, path));
-  if (::fsync(fd.get()) != 0) return Error::FromErrno(errno, "sync", path);
+  if (RetryIfInterrupted([&] { return ::fsync(fd.get()); }) != 0) {
+    return Error::FromErrno(errno, "sync", path);
+  }
   // It was made just now: in a store that is older than collections.
   return status.st_size == 0 ? SyncFolder(path.substr(0, path.rfind('/'))) : Result<void>();
 }

@@ -83,9 +83,10 @@ Result<FileWriter::Written> FileWriter::CreateFile(const WritingTask& task, int 
   const unsigned mode = attributes ? FileMode(entry, *attributes) : DefaultMode(entry);
   // Extended attributes are set by whoever may write, open or not.
   const bool has_xattrs = attributes && attributes->rare.xattrs.bytes > 0;
-  const int raw =
-      ::openat(folder, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-               has_xattrs ? mode | S_IWUSR : mode);
+  const int raw = RetryIfInterrupted([&] {
+    return ::openat(folder, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                    has_xattrs ? mode | S_IWUSR : mode);
+  });
   if (raw < 0) {
     if (errno == EEXIST) return Written{Outcome::kExists};
     return Error::FromErrno(errno, "create", name);
@@ -109,7 +110,8 @@ Result<FileWriter::Written> FileWriter::CreateFile(const WritingTask& task, int 
 Result<void> FileWriter::WriteContent(const WritingTask& task, int fd, const TreeEntry& entry,
                                       bool has_holes, ByteView content) const {
   // First, so that a file that is too long for the file system is told before anything is written.
-  if (has_holes && ::ftruncate(fd, static_cast<off_t>(entry.size)) != 0) {
+  const auto set_length = [&] { return ::ftruncate(fd, static_cast<off_t>(entry.size)); };
+  if (has_holes && RetryIfInterrupted(set_length) != 0) {
     return Error::FromErrno(errno, "set the length of", entry.name);
   }
   if (entry.HasManifest()) return WriteLargeContent(task, fd, entry, has_holes);

@@ -106,7 +106,7 @@ class Scanner {
     if (directory->is_store) {
       return Error(ErrorCode::kInvalidArgument, "the workspace is itself a Helios store");
     }
-    if (directory->entry_failed) return Error(ErrorCode::kFailed, "cannot list the workspace");
+    if (directory->entry_failed) return CannotList();
     result_->root = directory->built;
     result_->index_is_stale = index_is_stale_.load();
     return {};
@@ -263,6 +263,14 @@ class Scanner {
     HELIOS_TRY_ASSIGN(directory->xattrs, ReadXattrs(worker, directory->fd.get(),
                                                     directory->status.device, *directory, nullptr));
     return {};
+  }
+
+  // Of the workspace itself: what it was that was reported of it.
+  Error CannotList() const {
+    const Omission& unreadable = result_->report[OmissionReason::kUnreadable];
+    const bool has_cause = !unreadable.first_causes.empty();
+    return Error(ErrorCode::kFailed, "cannot list the workspace" +
+                                         (has_cause ? ": " + unreadable.first_causes.front() : ""));
   }
 
   bool IsLeftOut(const ScannedDirectory& directory, std::string_view name) const {

@@ -214,7 +214,10 @@ class Writer {
                            const TreeId& tree, const std::optional<AttributesId>& attributes,
                            bool set_attributes) {
     if (!attributes) folder->KeepDefaultMode();
-    if (selects_everything_ && !Open(worker, *folder)) return {};
+    if (selects_everything_) {
+      HELIOS_TRY_ASSIGN(const bool is_open, Open(worker, *folder));
+      if (!is_open) return {};
+    }
     auto parts = std::make_shared<std::atomic<size_t>>(0);
     bool reading = true;  // an error of writing names its file already
     const auto take_page = [&](std::span<TreeEntry> entries,
@@ -241,15 +244,19 @@ class Writer {
     if (!own) return std::move(own).error();
     if (!selects_everything_ && options_.selector->Selects(folder->Path(), true) &&
         !folder->Path().empty()) {
-      if (!Open(worker, *folder)) return {};
+      HELIOS_TRY_ASSIGN(const bool is_open, Open(worker, *folder));
+      if (!is_open) return {};
     }
     if (set_attributes && attributes) folder->SetAtTheEnd(&finisher_, *own);
     return {};
   }
 
-  bool Open(unsigned worker, Folder& folder) {
+  // False if this folder cannot be had, which is reported.
+  Result<bool> Open(unsigned worker, Folder& folder) {
     const int os_error = folder.EnsureOpen(true, &reports_[worker].folders);
     if (os_error == 0) return true;
+    const Error error = Error::FromErrno(os_error, "create folder", folder.PathForPeople());
+    if (EndsEverything(error)) return error;
     const bool in_the_way = os_error == ENOTDIR || os_error == ELOOP;
     Fail(worker, folder.Path(),
          in_the_way ? "something that is not a folder is in the way" : std::strerror(os_error));
@@ -293,7 +300,8 @@ class Writer {
   // Small files in the order in which the store has them; then large ones; symlinks last, but for
   // further names of what is there.
   Result<void> WriteItems(unsigned worker, Folder& folder, std::vector<WriteItem>& items) {
-    if (!Open(worker, folder)) return {};
+    HELIOS_TRY_ASSIGN(const bool is_open, Open(worker, folder));
+    if (!is_open) return {};
     std::vector<bool> done(items.size(), false);
     HELIOS_TRY(PlaceFromCache(worker, folder, items, &done));
     std::vector<ObjectKey> keys;

@@ -475,8 +475,7 @@ TEST_F(CrashingRestoreTest, RestoreGoesOnWhereItWasInterrupted) {
     // Nothing in the folder was synced: what had been deleted may be there again, and be nobody's.
     if (!state.is_kill) now.erase("only here");
     if (now == target_) return {};
-    return Error(ErrorCode::kFailed,
-                 "the restore left" + Describe(now) + "\nnot" + Describe(target_));
+    return Error(ErrorCode::kFailed, "the restore left" + ListOf(now) + "\nnot" + ListOf(target_));
   };
   Replay(
       [&]() -> Result<void> {

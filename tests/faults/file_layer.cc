@@ -34,6 +34,9 @@ Watched::Watched(Watcher* watcher) {
 }
 Watched::~Watched() { g_watcher.store(nullptr); }
 
+Unwatched::Unwatched() : was_inside_(t_is_inside) { t_is_inside = true; }
+Unwatched::~Unwatched() { t_is_inside = was_inside_; }
+
 std::string Describe(const Call& call) {
   std::string text = std::string(call.function) + "(" + std::to_string(call.fd);
   if (call.path != nullptr) text.append(", \"").append(call.path).append("\"");

@@ -71,6 +71,18 @@ class Watched {
   Watched& operator=(const Watched&) = delete;
 };
 
+// Calls of this thread are not seen while one of these is there.
+class Unwatched {
+ public:
+  Unwatched();
+  ~Unwatched();
+  Unwatched(const Unwatched&) = delete;
+  Unwatched& operator=(const Unwatched&) = delete;
+
+ private:
+  const bool was_inside_;
+};
+
 // For people: "openat(4, \"packs/.tmp-1\")".
 std::string Describe(const Call& call);
 

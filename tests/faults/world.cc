@@ -1,11 +1,13 @@
 #include "faults/world.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
 
 #include "base/durable_file.h"
+#include "faults/file_layer.h"
 #include "history/operation_log.h"
 #include "store/store_root.h"
 
@@ -53,7 +55,7 @@ Result<void> CheckSnapshots(Engine& engine, const Promises& promises) {
     Result<Files> read = ReadSnapshot(engine, id);
     if (!read) return std::move(read).error().WithContext("acknowledged " + id);
     if (*read != files) {
-      return Broken("acknowledged " + id + " holds" + Describe(*read) + "\nnot" + Describe(files));
+      return Broken("acknowledged " + id + " holds" + ListOf(*read) + "\nnot" + ListOf(files));
     }
   }
   return {};
@@ -118,7 +120,7 @@ Result<std::string> CommitAndReadBack(const CheckOptions& options) {
                     Engine::Open(OptionsFor(options.store, 1)));
   HELIOS_TRY_ASSIGN(const Files read, ReadSnapshot(*engine, id));
   if (read == files) return id;
-  return Broken("the next commit holds" + Describe(read) + "\nnot" + Describe(files));
+  return Broken("the next commit holds" + ListOf(read) + "\nnot" + ListOf(files));
 }
 
 Result<void> CheckGoesOn(const CheckOptions& options) {
@@ -138,6 +140,7 @@ Result<void> CheckGoesOn(const CheckOptions& options) {
 }  // namespace
 
 Files ReadFiles(const std::string& folder) {
+  const Unwatched unwatched;
   Files files;
   for (const fs::directory_entry& entry : fs::recursive_directory_iterator(folder)) {
     const std::string path = entry.path().string().substr(folder.size() + 1);
@@ -151,7 +154,7 @@ Files ReadFiles(const std::string& folder) {
   return files;
 }
 
-std::string Describe(const Files& files) {
+std::string ListOf(const Files& files) {
   std::string text;
   for (const auto& [path, content] : files) {
     text += "\n  " + path + " " + std::to_string(content.size()) + " bytes";
@@ -212,6 +215,8 @@ Result<CommitReport> World::Commit(Engine& engine, const std::string& workspace)
   request.workspace = WorkspaceOf(workspace);
   const size_t begin = clock();
   HELIOS_TRY_ASSIGN(CommitReport report, engine.Commit(request));
+  // Done, but not what was asked for.
+  if (!report.capture.IsWhole()) return Broken(kNotWhole);
   const std::string id = FormatId(report.record);
   Allow(begin, [&](Promises& promises) {
     std::set<std::string>& at = promises.workspaces[workspace];
@@ -226,25 +231,23 @@ Result<CommitReport> World::Commit(Engine& engine, const std::string& workspace)
 }
 
 Result<void> World::Tag(Engine& engine, const std::string& name, const std::string& id) {
-  const size_t begin = clock();
   TagRequest request;
   request.name = name;
   request.id = id;
   request.move = true;
-  HELIOS_TRY_ASSIGN(const TagReport report, engine.Tag(request));
-  Allow(begin, [&](Promises& promises) {
+  Allow(clock(), [&](Promises& promises) {
     std::set<std::string>& at = promises.refs["tags/" + name];
     if (at.empty()) at.insert("");
-    at.insert(FormatId(report.record));
+    at.insert(id);
   });
-  Promise([&](Promises& promises) { promises.refs["tags/" + name] = {FormatId(report.record)}; });
+  HELIOS_TRY(engine.Tag(request));
+  Promise([&](Promises& promises) { promises.refs["tags/" + name] = {id}; });
   return {};
 }
 
 Result<void> World::DeleteTag(Engine& engine, const std::string& name) {
-  const size_t begin = clock();
+  Allow(clock(), [&](Promises& promises) { promises.refs["tags/" + name].insert(""); });
   HELIOS_TRY(engine.DeleteTag(name));
-  Allow(begin, [&](Promises& promises) { promises.refs["tags/" + name].insert(""); });
   Promise([&](Promises& promises) { promises.refs["tags/" + name] = {""}; });
   return {};
 }
@@ -304,6 +307,22 @@ Result<void> CheckStore(const Promises& promises, const CheckOptions& options) {
   HELIOS_TRY_ASSIGN(const std::unique_ptr<Engine> engine,
                     Engine::Open(OptionsFor(options.store, 1)));
   return CheckSnapshots(*engine, promises);
+}
+
+void CopyFolder(const std::string& from, const std::string& to) {
+  fs::create_directories(to);
+  for (const fs::directory_entry& entry : fs::directory_iterator(to)) fs::remove_all(entry.path());
+  fs::copy(from, to, fs::copy_options::recursive | fs::copy_options::copy_symlinks);
+  const auto copy_time = [&](const std::string& path) {
+    struct stat status;
+    if (::lstat((from + path).c_str(), &status) != 0) std::abort();
+    const timespec times[] = {status.st_atim, status.st_mtim};
+    if (::utimensat(AT_FDCWD, (to + path).c_str(), times, AT_SYMLINK_NOFOLLOW) != 0) std::abort();
+  };
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(from)) {
+    copy_time(entry.path().string().substr(from.size()));
+  }
+  copy_time("");
 }
 
 std::vector<std::string> TemporaryFilesBelow(const std::string& folder) {

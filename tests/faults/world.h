@@ -22,7 +22,7 @@ using Files = std::map<std::string, std::string>;
 
 Files ReadFiles(const std::string& folder);
 // What of it a failure shows: paths and sizes.
-std::string Describe(const Files& files);
+std::string ListOf(const Files& files);
 // Makes the file and the folders above it, by calls that the file layer sees.
 void Write(const std::string& path, const std::string& content);
 void RemoveFile(const std::string& path);
@@ -38,6 +38,8 @@ struct Promises {
 
 class World {
  public:
+  static constexpr char kNotWhole[] = "could not be captured whole";
+
   World();
 
   const std::string& path() const { return folder_.path(); }
@@ -50,7 +52,9 @@ class World {
 
   // Each does what it says, and promises what Helios then promises. What is under way may show or
   // not: from its beginning on, both the old and the new are allowed.
+  // A commit that could not capture everything promises nothing, and is an error: kNotWhole.
   Result<CommitReport> Commit(Engine& engine, const std::string& workspace);
+  // `id` is that of a record.
   Result<void> Tag(Engine& engine, const std::string& name, const std::string& id);
   Result<void> DeleteTag(Engine& engine, const std::string& name);
   Result<VstCommitReport> CommitVst(Engine& engine, Vst& vst, const std::string& branch,
@@ -98,6 +102,8 @@ struct CheckOptions {
 // the next commit works, and says the truth about the workspace.
 Result<void> CheckStore(const Promises& promises, const CheckOptions& options);
 
+// Makes `to` equal to `from`, times included; `to` itself stays the folder that it is.
+void CopyFolder(const std::string& from, const std::string& to);
 // Names below the folder of files that stand there for a moment only.
 std::vector<std::string> TemporaryFilesBelow(const std::string& folder);
 

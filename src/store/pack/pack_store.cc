@@ -105,6 +105,10 @@ Packs ChooseOptimize(const Packs& largest_first, const std::map<std::string, Err
 // The pack was merged away between its listing and its opening: what it held is elsewhere.
 bool IsGone(const Error& error) { return error.os_error() == ENOENT; }
 
+bool IsRefusal(const Error& error) {
+  return error.os_error() == EACCES || error.os_error() == EPERM || error.os_error() == EROFS;
+}
+
 // The trouble of one pack, damaged or kept from this process: it must not hide what others hold.
 bool IsOfOnePack(const Error& error) {
   return error.code() == ErrorCode::kCorrupt || error.code() == ErrorCode::kUnsupported ||
@@ -124,7 +128,9 @@ Result<std::unique_ptr<ObjectStore>> PackStore::Open(const std::string& folder) 
   const std::string path = folder + "/" + kGenerationFile;
   Result<Fd> generation = OpenAt(AT_FDCWD, path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
   // A store that may only be read has one already, or never changes.
-  if (!generation) generation = OpenAt(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  if (!generation && IsRefusal(generation.error())) {
+    generation = OpenAt(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  }
   if (!generation && generation.error().os_error() != ENOENT) return std::move(generation).error();
   std::unique_ptr<PackStore> store(
       new PackStore(folder, generation ? std::move(generation).value() : Fd()));
@@ -446,9 +452,11 @@ Result<uint64_t> PackStore::Generation() {
 Result<void> PackStore::RaiseGeneration() {
   HELIOS_TRY_ASSIGN(uint64_t generation, Generation());
   ++generation;
-  return WriteAllAt(generation_.get(),
-                    {reinterpret_cast<const char*>(&generation), sizeof(generation)}, 0,
-                    folder_ + "/" + kGenerationFile);
+  // Opened anew: the own descriptor may be for reading only.
+  const std::string path = folder_ + "/" + kGenerationFile;
+  HELIOS_TRY_ASSIGN(const Fd fd, OpenAt(AT_FDCWD, path, O_WRONLY | O_CREAT | O_NOFOLLOW, 0600));
+  return WriteAllAt(fd.get(), {reinterpret_cast<const char*>(&generation), sizeof(generation)}, 0,
+                    path);
 }
 
 Result<StoreTotals> PackStore::Totals() {

@@ -151,7 +151,7 @@ Result<void> PackWriter::Open() {
                                 O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
   name_ = name;
   // Held as long as the file is open: an unlocked temporary file is an abandoned one.
-  if (::flock(fd_.get(), LOCK_EX | LOCK_NB) != 0) {
+  if (RetryIfInterrupted([&] { return ::flock(fd_.get(), LOCK_EX | LOCK_NB); }) != 0) {
     return Error::FromErrno(errno, "lock", TemporaryPath());
   }
   PackHeader header{};
@@ -216,7 +216,7 @@ Result<void> PackWriter::Publish() {
   HELIOS_TRY(FlushBlock(metadata_));
   if (name_.empty()) return {};
   HELIOS_TRY(WriteIndex());
-  if (::fdatasync(fd_.get()) != 0) return Error::FromErrno(errno, "sync", TemporaryPath());
+  HELIOS_TRY(SyncData(fd_.get(), TemporaryPath()));
   const std::string path = folder_ + "/" + name_ + ".pack";
   if (::rename(TemporaryPath().c_str(), path.c_str()) != 0) {
     return Error::FromErrno(errno, "rename into place", path);
