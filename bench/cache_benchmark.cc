@@ -217,6 +217,13 @@ std::unique_ptr<Engine> RecordingEngine(const std::string& store, Trace* trace) 
   return Must(Engine::Open(std::move(options)));
 }
 
+CommitRequest CommitOf(const Workspace& workspace) {
+  CommitRequest request;
+  request.workspace = workspace;
+  request.author = "benchmark";
+  return request;
+}
+
 // Adds a line to every 500th file, each round to others.
 void Edit(const std::string& folder, size_t round) {
   std::vector<std::string> files;
@@ -239,12 +246,12 @@ Trace SessionTrace(const std::string& tree) {
   source.path = tree;
   Workspace copy;
   copy.path = folder + "/copy";
-  const CommitReport first = Must(engine->Commit({source, "", {}, "benchmark"}));
+  const CommitReport first = Must(engine->Commit(CommitOf(source)));
   Must(engine->Materialize({FormatId(first.snapshot), copy.path, source, {}}));
-  std::string before = FormatId(Must(engine->Commit({copy, "", {}, "benchmark"})).record);
+  std::string before = FormatId(Must(engine->Commit(CommitOf(copy))).record);
   for (size_t round = 0; round < 5; ++round) {
     Edit(copy.path, round);
-    const std::string after = FormatId(Must(engine->Commit({copy, "", {}, "benchmark"})).record);
+    const std::string after = FormatId(Must(engine->Commit(CommitOf(copy))).record);
     Must(engine->Diff({before, after, copy, {}}));
     RestoreRequest restore;
     restore.workspace = copy;
