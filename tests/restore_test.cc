@@ -646,8 +646,12 @@ TEST_F(ReadOnlyFolderTest, ModesOfFilesThatMayNotBeReadComeBack) {
   // Unreadable, so nobody can say whether its content is saved: it is not simply overwritten.
   const RunResult refused = RunAsUser({"restore", id});
   EXPECT_EQ(refused.exit_code, 4) << refused;
+  // Nor by force, for it could not be saved before.
   const RunResult forced = RunAsUser({"restore", "--force", id});
-  EXPECT_EQ(forced.exit_code, 0) << forced;
+  EXPECT_EQ(forced.exit_code, 4) << forced;
+  SetMode(Work("file"), 0600);
+  const RunResult readable = RunAsUser({"restore", id});
+  EXPECT_EQ(readable.exit_code, 0) << readable;
   EXPECT_EQ(Difference(before, ReadTree(work_)), "");
 }
 

@@ -242,6 +242,15 @@ TEST_F(ResumeTest, LeftoversAreRemovedIfTheirContentIsHeld) {
   EXPECT_FALSE(Exists(Work(name('4'))));
 }
 
+// They are not in the way of another restore either.
+TEST_F(ResumeTest, LeftoversDoNotKeepAFolderFromGoing) {
+  CommitTwice();
+  Interrupt(20);
+  Write("only-second/.helios-tmp-" + std::string(32, 'a'), "2");
+  RunWell({"restore", target_});
+  EXPECT_EQ(Difference(target_state_, ReadTree(work_)), "");
+}
+
 TEST_F(ResumeTest, AFolderThatWasMovedMeanwhileStaysThere) {
   CommitTwice();
   Interrupt(60);

@@ -378,7 +378,7 @@ class Engine {
   // restore is interrupted.
   Result<UndoReport> Undo(const UndoRequest& request);
 
-  // How the workspace differs from where it stands. Changes nothing but the stat index, a cache.
+  // How the workspace differs from where it stands. Changes nothing.
   Result<StatusReport> Status(const StatusRequest& request);
 
   // The operations of a workspace, or all, newest first.

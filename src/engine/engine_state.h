@@ -118,6 +118,8 @@ class Engine::State : public SnapshotKeeper {
   // Scans, plans, fills the report and lists the paths.
   Result<void> PlanChange(WorkspaceChange& change, const Workspace& request, const ChangeGoal& goal,
                           const PathSink& on_path);
+  // Removes what a killed restore left that holds nothing of its own.
+  Result<void> ClearLeftovers(WorkspaceChange& change);
   // kWouldLoseWork unless the plan may be carried out.
   Result<void> CheckChange(const WorkspaceChange& change) const;
   // Makes the store hold all that the plan changes, durably: the record of the safety snapshot.

@@ -4,7 +4,6 @@
 
 #include "engine/engine_state.h"
 #include "history/restore_intent.h"
-#include "worktree/leftovers.h"
 
 namespace helios {
 namespace {
@@ -95,9 +94,6 @@ Result<RestoreReport> Engine::State::Resume(const ResumeRequest& request) {
   if (request.dry_run) return std::move(change.report);
   HELIOS_TRY(CheckChange(change));
   if (!change.plan.summary.conflicts.empty()) HELIOS_TRY(SaveEdits(change, operation));
-  HELIOS_TRY_ASSIGN(change.report.leftovers,
-                    RemoveLeftovers(TreeReader(change.store), change.workspace.root.get(),
-                                    *change.scan, {before.snapshot, after.snapshot}));
   if (change.plan.has_work) HELIOS_TRY(Apply(change));
   if (change.report.written.failed > 0) return std::move(change.report);
   if (!request.abort) {

@@ -100,6 +100,7 @@ Result<void> Engine::State::PlanChange(WorkspaceChange& change, const Workspace&
   change.index = LoadIndex(change.workspace, request);
   const auto store_nothing = [](unsigned, const ObjectKey&, ByteView) { return Result<void>(); };
   HELIOS_TRY_ASSIGN(change.scan, Scan(change.workspace, request, change.index, store_nothing));
+  if (change.interrupted && change.turn) HELIOS_TRY(ClearLeftovers(change));
   SetPhase("planning");
   change.ignored = std::make_unique<IgnoredPaths>(change.workspace.root.get());
   RestorePlanOptions plan;
@@ -123,6 +124,18 @@ Result<void> Engine::State::PlanChange(WorkspaceChange& change, const Workspace&
   FillReport(change, &change.report);
   if (!on_path) return {};
   return ListPlan(reader, change.plan, goal.selector, on_path);
+}
+
+Result<void> Engine::State::ClearLeftovers(WorkspaceChange& change) {
+  std::vector<TreeId> trees{change.interrupted->target.snapshot};
+  if (const std::optional<Operation>& operation = change.interrupted->intent.operation) {
+    const Result<Record> before = LoadTarget(*operation->safety);
+    if (before) trees.push_back(before->snapshot);  // without it, more counts as held by nobody
+  }
+  HELIOS_TRY_ASSIGN(
+      change.report.leftovers,
+      RemoveLeftovers(TreeReader(change.store), change.workspace.root.get(), *change.scan, trees));
+  return {};
 }
 
 Result<void> Engine::State::CheckChange(const WorkspaceChange& change) const {

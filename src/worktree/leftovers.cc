@@ -86,7 +86,7 @@ Result<std::vector<std::string>> RemoveLeftovers(const TreeReader& reader, int r
   for (ScannedDirectory& directory : scan.directories) {
     if (directory.is_store || directory.entry_failed) continue;
     directory.Expand();
-    for (const ScannedEntry& entry : directory.entries) {
+    for (ScannedEntry& entry : directory.entries) {
       if (entry.entry_class != EntryClass::kStore || !entry.name.starts_with(kNewFilePrefix)) {
         continue;
       }
@@ -95,7 +95,10 @@ Result<std::vector<std::string>> RemoveLeftovers(const TreeReader& reader, int r
       HELIOS_TRY_ASSIGN(const Fd folder, OpenFolderBelow(root, path));
       const Result<TreeEntry> left = Identify(folder.get(), name);
       Result<bool> is_held = left ? IsHeld(reader, trees, path, *left) : Result<bool>(false);
-      if (is_held && *is_held && ::unlinkat(folder.get(), name.c_str(), 0) == 0) continue;
+      if (is_held && *is_held && ::unlinkat(folder.get(), name.c_str(), 0) == 0) {
+        entry.vanished = true;
+        continue;
+      }
       kept.push_back(path.empty() ? name : path + "/" + name);
     }
   }

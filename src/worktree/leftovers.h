@@ -12,7 +12,7 @@ namespace helios {
 
 // Removes the files that a scan met under temporary names, if nothing is lost with them: the store
 // holds what they are, or they are the beginning of a file that lies beside them in one of `trees`.
-// Returns the paths of the others, which stay.
+// They count as vanished then. Returns the paths of the others, which stay.
 Result<std::vector<std::string>> RemoveLeftovers(const TreeReader& reader, int root,
                                                  ScanResult& scan,
                                                  const std::vector<TreeId>& trees);
