@@ -30,6 +30,8 @@ class Fd {
   int get() const { return fd_; }
   bool IsOpen() const { return fd_ >= 0; }
   void Reset();
+  // Gives it away: the caller closes it.
+  int Release() { return std::exchange(fd_, -1); }
 
  private:
   int fd_ = -1;

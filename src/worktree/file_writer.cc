@@ -12,6 +12,7 @@
 
 #include "base/durable_file.h"
 #include "worktree/sparse_file.h"
+#include "worktree/spelling.h"
 #include "worktree/user_xattrs.h"
 
 namespace helios {
@@ -244,7 +245,9 @@ Result<void> FileWriter::ReplaceByLink(int base_folder, const LinkBase& base, in
 Result<void> FileWriter::TakePlace(int folder, const std::string& temporary,
                                    const std::string& name,
                                    const std::optional<FileStatus>& seen) const {
-  Result<void> exchanged = Exchange(folder, temporary, name, seen);
+  Result<void> exchanged = IsSpelledSo(folder, name)
+                               ? Exchange(folder, temporary, name, seen)
+                               : Result<void>(Error(ErrorCode::kFailed, kOtherSpelling));
   // Now the new file, where the exchange failed, or the old one. (Or another name of what is there:
   // renaming one link of a file over another does nothing.)
   ::unlinkat(folder, temporary.c_str(), 0);

@@ -12,6 +12,7 @@
 #include "base/thread_pool.h"
 #include "worktree/file_writer.h"
 #include "worktree/link_table.h"
+#include "worktree/spelling.h"
 
 namespace helios {
 namespace {
@@ -83,7 +84,8 @@ class Folder : public RefCounted {
     return path.append(name);
   }
 
-  // Opens the folder and the folders above it; makes those that are missing. 0, or errno.
+  // Opens the folder and the folders above it; makes those that are missing. 0, or errno: ENOTUNIQ
+  // if the file system takes a name for another one's.
   int EnsureOpen(bool make, uint64_t* made) {
     std::vector<Folder*> closed;
     for (Folder* at = this; at != nullptr; at = at->parent_.get()) {
@@ -103,10 +105,13 @@ class Folder : public RefCounted {
     if (opened_) return 0;
     const int parent = parent_->fd();
     if (make) {
-      if (::mkdirat(parent, name_.c_str(), mode_) == 0)
+      if (::mkdirat(parent, name_.c_str(), mode_) == 0) {
         ++*made;
-      else if (errno != EEXIST)
+      } else if (errno != EEXIST) {
         return errno;
+      } else if (!IsSpelledSo(parent, name_)) {
+        return ENOTUNIQ;
+      }
     }
     Result<Fd> fd = OpenAt(parent, name_, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     if (!fd) return fd.error().os_error();
@@ -257,6 +262,10 @@ class Writer {
     if (os_error == 0) return true;
     const Error error = Error::FromErrno(os_error, "create folder", folder.PathForPeople());
     if (EndsEverything(error)) return error;
+    if (os_error == ENOTUNIQ) {
+      Fail(worker, folder.Path(), kOtherSpelling);
+      return false;
+    }
     const bool in_the_way = os_error == ENOTDIR || os_error == ELOOP;
     Fail(worker, folder.Path(),
          in_the_way ? "something that is not a folder is in the way" : std::strerror(os_error));

@@ -31,7 +31,7 @@ size_t FromEnvironment(const char* name, size_t otherwise) {
 // Makes no sync: what comes after a crash is not what is looked at.
 class WithoutSyncs : public Watcher {
  public:
-  ssize_t Make(const Call& call, const Real& real) override {
+  ssize_t Make(Call& call, const Real& real) override {
     return call.kind == CallKind::kSync ? 0 : real(SIZE_MAX);
   }
 };

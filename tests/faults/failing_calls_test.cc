@@ -89,7 +89,7 @@ class FailingCalls : public Watcher {
  public:
   explicit FailingCalls(const Failure& failure) : failure_(failure) {}
 
-  ssize_t Make(const Call& call, const Real& real) override {
+  ssize_t Make(Call& call, const Real& real) override {
     // No disk has to follow: syncs are only made to fail.
     const auto make = [&](size_t size) { return call.kind == CallKind::kSync ? 0 : real(size); };
     const size_t number = counts_[static_cast<size_t>(call.kind)]++;

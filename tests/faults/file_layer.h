@@ -39,8 +39,8 @@ enum class CallKind {
 };
 
 struct Call {
-  CallKind kind;
-  const char* function;
+  CallKind kind = CallKind::kOpen;
+  const char* function = "";
   int fd = -1;  // of the file, or of the folder that `path` begins at
   const char* path = nullptr;
   int flags = 0;  // of open, renameat2, unlinkat
@@ -54,11 +54,11 @@ struct Call {
 // Sees every call of every thread while it is set, but none that it makes itself.
 class Watcher {
  public:
-  // `real` makes the call, reading or writing no more than it is given. Returns what the call is to
-  // return, with errno set if that is -1.
+  // `real` makes the call, on the paths that stand in `call` by then, reading or writing no more
+  // than it is given. Returns what the call is to return, with errno set if that is -1.
   using Real = std::function<ssize_t(size_t size_max)>;
   virtual ~Watcher() = default;
-  virtual ssize_t Make(const Call& call, const Real& real) = 0;
+  virtual ssize_t Make(Call& call, const Real& real) = 0;
 };
 
 // Watched from construction to destruction. One at a time; calls that are under way must have come

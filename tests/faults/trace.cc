@@ -151,7 +151,7 @@ void Recorder::NoteNames(const Call& call, std::vector<NameChange> names) {
   Note(call, std::move(event));
 }
 
-ssize_t Recorder::Make(const Call& call, const Real& real) {
+ssize_t Recorder::Make(Call& call, const Real& real) {
   if (!ChangesFiles(call)) return real(SIZE_MAX);
   const std::lock_guard<std::mutex> lock(mutex_);
   const std::optional<Place> place = PlaceOf(call.fd, call.path);

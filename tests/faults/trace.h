@@ -68,7 +68,7 @@ class Recorder : public Watcher {
  public:
   explicit Recorder(const std::string& folder);
 
-  ssize_t Make(const Call& call, const Real& real) override;
+  ssize_t Make(Call& call, const Real& real) override;
   // How many events there have been.
   size_t position();
   Trace Take();

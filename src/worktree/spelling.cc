@@ -1,0 +1,58 @@
+#include "worktree/spelling.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "base/fd.h"
+#include "worktree/file_status.h"
+
+namespace helios {
+namespace {
+
+struct DirCloser {
+  void operator()(DIR* dir) const { ::closedir(dir); }
+};
+
+bool IsAsciiLetter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+
+// Whether the folder lists just this name. True where it cannot be listed: what cannot be found out
+// is not held against a file system.
+bool Lists(int folder, const std::string& name) {
+  Result<Fd> fd = OpenAt(folder, ".", O_RDONLY | O_DIRECTORY);
+  if (!fd) return true;
+  const std::unique_ptr<DIR, DirCloser> dir(::fdopendir(fd->get()));
+  if (dir == nullptr) return true;
+  (void)fd->Release();  // the listing's from here on
+  while (const dirent* entry = ::readdir(dir.get())) {
+    if (name == entry->d_name) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+bool IsSpelledSo(int folder, const std::string& name) {
+  const bool is_ascii =
+      std::all_of(name.begin(), name.end(), [](char c) { return static_cast<signed char>(c) > 0; });
+  if (is_ascii) {
+    // With the case of a letter changed, is it still the same file? Hardly ever: no listing is
+    // needed then.
+    std::string other = name;
+    const auto letter = std::find_if(other.begin(), other.end(), IsAsciiLetter);
+    if (letter == other.end()) return true;
+    *letter = static_cast<char>(*letter ^ ('a' ^ 'A'));
+    const StatusOrErrno with_other = StatusAt(folder, other.c_str());
+    if (with_other.os_error != 0) return true;
+    const StatusOrErrno with_own = StatusAt(folder, name.c_str());
+    if (with_own.os_error != 0 || with_own.status.device != with_other.status.device ||
+        with_own.status.inode != with_other.status.inode) {
+      return true;
+    }
+  }
+  return Lists(folder, name);
+}
+
+}  // namespace helios
