@@ -496,7 +496,9 @@ TEST_P(StoreConformance, ASweepRemovesWhatIsNotLive) {
   ASSERT_TRUE(Ok(left));
   EXPECT_EQ(left->size(), live.size());
   for (const Object& object : all) {
-    if (live.contains(object.key)) EXPECT_TRUE(Ok(ExpectHolds(*store_, object)));
+    if (live.contains(object.key)) {
+      EXPECT_TRUE(Ok(ExpectHolds(*store_, object)));
+    }
     EXPECT_EQ(Has(*store_, object.key), live.contains(object.key));
   }
 }
