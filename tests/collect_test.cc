@@ -27,7 +27,7 @@ class GcTest : public testing::Test {
   uint64_t PackBytes() const {
     uint64_t bytes = 0;
     for (const std::string& name : ListFolder(store_ + "/pack")) {
-      bytes += ReadFile(store_ + "/pack/" + name).size();
+      if (name.ends_with(".pack")) bytes += ReadFile(store_ + "/pack/" + name).size();
     }
     return bytes;
   }
