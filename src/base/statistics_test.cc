@@ -97,7 +97,7 @@ TEST(MetricsTest, MergesByAdding) {
   Metrics sum = a;
   sum.Merge(b);
   EXPECT_EQ(sum[Counter::kCommits], 11u);
-  EXPECT_EQ(sum[Counter::kL2PutBytes], 2u);
+  EXPECT_EQ(sum[Counter::kCollectedBytes], 2u);
   EXPECT_EQ(sum[Latency::kCommit], Of({7, 9}));
   EXPECT_EQ(sum[Latency::kL2Put], Of({11}));
 }

@@ -16,7 +16,8 @@ constexpr std::string_view kNone = "none";
 // One setting by its name.
 struct Setting {
   std::string_view name;
-  std::function<std::string(const StoreSettings&)> show;  // empty: not set
+  std::function<std::string(const StoreSettings&)> show;  // for people; empty: not set
+  std::function<Json(const StoreSettings&)> json;         // null: not set
   std::function<Result<void>(const std::string& value, StoreSettings*)> set;
 };
 
@@ -30,6 +31,11 @@ Setting NumberSetting(std::string_view name, NumberOf number, std::string (*form
             StoreSettings copy = settings;
             const std::optional<uint64_t>& value = number(&copy);
             return value ? format(*value) : std::string();
+          },
+          [=](const StoreSettings& settings) {
+            StoreSettings copy = settings;
+            const std::optional<uint64_t>& value = number(&copy);
+            return value ? Json(*value) : Json();
           },
           [=](const std::string& value, StoreSettings* settings) -> Result<void> {
             number(settings).reset();
@@ -50,6 +56,9 @@ std::vector<Setting> AllSettings() {
   return {{"compression",
            [](const StoreSettings& settings) {
              return std::string(CompressionName(settings.compression));
+           },
+           [](const StoreSettings& settings) {
+             return Json(std::string(CompressionName(settings.compression)));
            },
            [](const std::string& value, StoreSettings* settings) -> Result<void> {
              HELIOS_TRY_ASSIGN(const std::optional<Compression> compression,
@@ -122,7 +131,7 @@ int Run(Session& session, const Options& options) {
   for (const Setting& setting : *chosen) {
     const std::string value = setting.show(*settings);
     if (value.empty() && options.positional.empty()) continue;
-    json[std::string(setting.name)] = value.empty() ? Json() : Json(value);
+    json[std::string(setting.name)] = setting.json(*settings);
     if (output.json) continue;
     output.PrintText(std::string(setting.name) + ": " + (value.empty() ? "none" : value) + "\n");
   }

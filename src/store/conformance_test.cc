@@ -491,12 +491,16 @@ TEST_P(StoreConformance, ASweepRemovesWhatIsNotLive) {
     ASSERT_TRUE(Ok((*sweep)->Remove()));
   }
   EXPECT_EQ((*sweep)->Figures().freed_objects, all.size() - live.size());
+  // Whoever merges may go on.
+  sweep->reset();
   live.insert(later.key);
   const Result<std::map<ObjectKey, uint64_t>> left = ListKeys(*store_);
   ASSERT_TRUE(Ok(left));
   EXPECT_EQ(left->size(), live.size());
   for (const Object& object : all) {
-    if (live.contains(object.key)) EXPECT_TRUE(Ok(ExpectHolds(*store_, object)));
+    if (live.contains(object.key)) {
+      EXPECT_TRUE(Ok(ExpectHolds(*store_, object)));
+    }
     EXPECT_EQ(Has(*store_, object.key), live.contains(object.key));
   }
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 #include <thread>
 
 namespace helios {
@@ -27,14 +28,16 @@ Result<FileLock> ShareStore(const StorePaths& paths, std::chrono::milliseconds w
 Result<FileLock> TakeStoreAlone(const StorePaths& paths, std::chrono::milliseconds wait,
                                 const GateTimes& times) {
   const auto deadline = Clock::now() + wait;
+  std::optional<Error> held;  // by whom, when it was last tried
   for (auto shut = times.shut_first;; shut = std::min(2 * shut, times.shut_max)) {
     {
-      HELIOS_TRY_ASSIGN(
-          const FileLock gate,
-          FileLock::Acquire(paths.Gate(), FileLock::Mode::kExclusive, Until(deadline)));
+      const Result<FileLock> gate =
+          FileLock::Acquire(paths.Gate(), FileLock::Mode::kExclusive, Until(deadline));
+      if (!gate) return held ? *std::move(held) : gate.error();
       Result<FileLock> lock = FileLock::Acquire(paths.Lock(), FileLock::Mode::kExclusive,
                                                 std::min(shut, Until(deadline)));
       if (lock || lock.error().code() != ErrorCode::kBusy || Clock::now() >= deadline) return lock;
+      held = std::move(lock).error();
     }
     std::this_thread::sleep_for(std::min(times.open, Until(deadline)));
   }

@@ -74,7 +74,9 @@ class PackSweepTest : public ::testing::Test {
       for (const auto& [key, size] : *keys) held.insert(key);
       EXPECT_EQ(held, live_);
       for (const Object& object : all_) {
-        if (live_.contains(object.key)) EXPECT_TRUE(Ok(ExpectHolds(*store, object)));
+        if (live_.contains(object.key)) {
+          EXPECT_TRUE(Ok(ExpectHolds(*store, object)));
+        }
         EXPECT_EQ(test::Has(*store, object.key), live_.contains(object.key));
       }
     }
@@ -188,7 +190,9 @@ TEST_F(PackSweepTest, WhatComesToLifeInBetweenStays) {
     ASSERT_TRUE(Ok(sweep->Remove()));
     ++step;
     for (const Object& object : all_) {
-      if (live_.contains(object.key)) ASSERT_TRUE(Ok(ExpectHolds(*store_, object)));
+      if (live_.contains(object.key)) {
+        ASSERT_TRUE(Ok(ExpectHolds(*store_, object)));
+      }
     }
   }
   EXPECT_GE(step, 2);
@@ -308,7 +312,9 @@ TEST_F(PackSweepTest, WithoutRoomToCopyTakesWhatNeedsNone) {
   EXPECT_EQ(processes.WaitForAll(), 0);
   store_ = OpenPacks(folder_.path());
   for (const Object& object : all_) {
-    if (live_.contains(object.key)) EXPECT_TRUE(Ok(ExpectHolds(*store_, object)));
+    if (live_.contains(object.key)) {
+      EXPECT_TRUE(Ok(ExpectHolds(*store_, object)));
+    }
   }
   EXPECT_FALSE(test::Has(*store_, all_.front().key)) << "of the pack that needs no room";
   EXPECT_FALSE(test::Has(*store_, small[1].key)) << "of the one that needs little";
@@ -357,7 +363,9 @@ TEST_F(PackSweepTest, KilledAtAnyMomentItLosesNothing) {
     ::waitpid(child, nullptr, 0);
     store_ = OpenPacks(folder_.path());
     for (const Object& object : all_) {
-      if (live_.contains(object.key)) ASSERT_TRUE(Ok(ExpectHolds(*store_, object))) << round;
+      if (live_.contains(object.key)) {
+        ASSERT_TRUE(Ok(ExpectHolds(*store_, object))) << round;
+      }
     }
     for (const auto& file : fs::directory_iterator(folder_.path())) {
       if (file.path().filename().string().starts_with(".tmp-")) fs::remove(file);
