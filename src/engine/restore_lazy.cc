@@ -31,7 +31,7 @@ Result<RestoreReport> Engine::State::RestoreLazily(const RestoreRequest& request
   report.record = target.id;
   report.files = target.record.totals.files;
   report.bytes = target.record.totals.bytes;
-  HELIOS_TRY(CheckMapping(TreeReader(store), report.snapshot, target.record.totals, threads));
+  HELIOS_TRY(CheckMapping(store, report.snapshot, target.record.totals, threads));
   if (request.dry_run) return report;
 
   HELIOS_TRY_ASSIGN(const OpenWorkspace workspace, OpenWorkspaceRoot(request.workspace, true));

@@ -2,15 +2,16 @@
 #ifndef HELIOS_VST_TREE_MAPPING_H_
 #define HELIOS_VST_TREE_MAPPING_H_
 
-#include "vst/tree_reader.h"
+#include "helios/object_store.h"
+#include "object/tree.h"
 
 namespace helios {
 
 // Reads every tree object of a snapshot, and no content: on success, each of its paths leads to an
 // object id. `totals`: what is known of the snapshot; each folder must hold what its parent says.
 // Errors: kMissingObject and kCorrupt, naming the object and the folder.
-Result<void> CheckMapping(const TreeReader& reader, const TreeId& snapshot,
-                          const TreeTotals& totals, unsigned threads);
+Result<void> CheckMapping(ObjectStore* store, const SnapshotId& snapshot, const TreeTotals& totals,
+                          unsigned threads);
 
 }  // namespace helios
 

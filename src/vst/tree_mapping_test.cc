@@ -41,7 +41,7 @@ class CheckMappingTest : public ::testing::Test {
     return file;
   }
   Result<void> Check(const TreeEntry& root) {
-    return CheckMapping(TreeReader(&store_), {root.id}, root.below, 2);
+    return CheckMapping(&store_, {root.id}, root.below, 2);
   }
 
   MemoryStore store_;

@@ -13,76 +13,27 @@
 namespace helios {
 namespace {
 
-// A page that is still to be read, and what its parent says of it.
-struct PendingPage {
-  TreeId tree;
-  std::optional<AttributesId> attributes;
-  std::optional<TreePageRef> ref;  // absent for the top page
-  uint8_t level = 0;               // where ref is present
-};
-
-Result<void> CheckTopPage(const TreeId& id, const TreePage& page) {
-  if (page.level == 0 || page.pages.size() >= 2) return {};
-  return Contradiction(id, "a level above a single page");
-}
-
-// `directory_end` is the last name of the directory: the last page of every level ends there, all
-// others where the form says.
-Result<void> CheckAgainstRef(const PendingPage& pending, const TreePage& page,
-                             std::string_view directory_end) {
-  if (!pending.ref) return CheckTopPage(pending.tree, page);
-  if (page.level != pending.level) return Contradiction(pending.tree, "it is on another level");
-  const std::string* last = nullptr;
-  if (!page.entries.empty()) last = &page.entries.back().name;
-  if (!page.pages.empty()) last = &page.pages.back().last_name;
-  if (last == nullptr || *last != pending.ref->last_name) {
-    return Contradiction(pending.tree, "it ends at another name than its parent says");
-  }
-  if (*last != directory_end &&
-      !PageEndsAfter(page.level, page.entries.size() + page.pages.size(), NameHash(*last))) {
-    return Contradiction(pending.tree, "it ends where no page ends");
-  }
-  if (page.Totals() != pending.ref->totals) {
-    return Contradiction(pending.tree, "it has other totals than its parent says");
-  }
-  return {};
-}
-
 bool CanBeOfSymlink(const RareAttributes& rare) {
   return !rare.has_holes && rare.xattrs.bytes == 0;
-}
-
-Result<void> CheckAttributes(const PendingPage& pending, const TreePage& page,
-                             const AttributesPage& attributes) {
-  bool same = attributes.level == page.level && attributes.entries.size() == page.entries.size() &&
-              attributes.pages.size() == page.pages.size() &&
-              attributes.own.has_value() == !pending.ref.has_value();
-  for (size_t i = 0; same && i < page.entries.size(); ++i) {
-    const AttributesEntry& item = attributes.entries[i];
-    same = item.is_directory == (page.entries[i].kind == EntryKind::kDirectory) &&
-           (page.entries[i].kind != EntryKind::kSymlink || CanBeOfSymlink(item.attributes.rare));
-  }
-  if (same) return {};
-  return Contradiction(*pending.attributes,
-                       "it does not fit " + ObjectKey(pending.tree).ToString());
 }
 
 // One side of ReadDiffering: a list of pages, all on one level.
 struct PageList {
   uint8_t level = 0;
-  std::vector<TreePageRef> refs;
+  std::vector<TreePlace> places;
   std::vector<TreeEntry> entries;  // on level 0
-  std::string directory_end;
 };
 
-void DropCommon(std::vector<TreePageRef>* a, std::vector<TreePageRef>* b) {
+void DropCommon(std::vector<TreePlace>* a, std::vector<TreePlace>* b) {
   std::unordered_set<Digest, DigestHash> in_a;
   std::unordered_set<Digest, DigestHash> common;
-  for (const TreePageRef& ref : *a) in_a.insert(ref.id.digest);
-  for (const TreePageRef& ref : *b) {
-    if (in_a.count(ref.id.digest) > 0) common.insert(ref.id.digest);
+  for (const TreePlace& place : *a) in_a.insert(place.tree.digest);
+  for (const TreePlace& place : *b) {
+    if (in_a.count(place.tree.digest) > 0) common.insert(place.tree.digest);
   }
-  const auto is_common = [&](const TreePageRef& ref) { return common.count(ref.id.digest) > 0; };
+  const auto is_common = [&](const TreePlace& place) {
+    return common.count(place.tree.digest) > 0;
+  };
   std::erase_if(*a, is_common);
   std::erase_if(*b, is_common);
 }
@@ -168,6 +119,94 @@ Error Contradiction(const ObjectKey& key, std::string_view what) {
   return Error(ErrorCode::kCorrupt, key.ToString() + " is damaged: " + std::string(what));
 }
 
+Result<void> CheckPage(const TreePlace& place, const TreePage& page) {
+  if (place.totals && page.Totals() != *place.totals) {
+    return Contradiction(place.tree, "it has other totals than what refers to it says");
+  }
+  if (place.is_top) {
+    if (page.level == 0 || page.pages.size() >= 2) return {};
+    return Contradiction(place.tree, "a level above a single page");
+  }
+  if (page.level != place.level) return Contradiction(place.tree, "it is on another level");
+  std::string_view first;
+  std::string_view last;
+  if (!page.entries.empty()) {
+    first = page.entries.front().name;
+    last = page.entries.back().name;
+  } else if (!page.pages.empty()) {
+    first = page.pages.front().last_name;
+    last = page.pages.back().last_name;
+  }
+  if (last.empty() || last != place.last_name) {
+    return Contradiction(place.tree, "it ends at another name than its parent says");
+  }
+  if (first <= place.after) {
+    return Contradiction(place.tree, "its names overlap those of the page before");
+  }
+  if (!place.is_last &&
+      !PageEndsAfter(page.level, page.entries.size() + page.pages.size(), NameHash(last))) {
+    return Contradiction(place.tree, "it ends where no page ends");
+  }
+  return {};
+}
+
+Result<void> CheckAttributes(const TreePlace& place, const TreePage& page,
+                             const AttributesPage& attributes) {
+  bool same = attributes.level == page.level && attributes.entries.size() == page.entries.size() &&
+              attributes.pages.size() == page.pages.size() &&
+              attributes.own.has_value() == place.is_top;
+  for (size_t i = 0; same && i < page.entries.size(); ++i) {
+    const AttributesEntry& item = attributes.entries[i];
+    same = item.is_directory == (page.entries[i].kind == EntryKind::kDirectory) &&
+           (page.entries[i].kind != EntryKind::kSymlink || CanBeOfSymlink(item.attributes.rare));
+  }
+  if (same) return {};
+  return Contradiction(*place.attributes, "it does not fit " + ObjectKey(place.tree).ToString());
+}
+
+std::vector<TreePlace> PlacesBelow(const TreePlace& place, const TreePage& page,
+                                   const AttributesPage* attributes) {
+  std::vector<TreePlace> below(page.pages.size());
+  for (size_t i = 0; i < below.size(); ++i) {
+    below[i].tree = page.pages[i].id;
+    if (attributes != nullptr) below[i].attributes = attributes->pages[i];
+    below[i].totals = page.pages[i].totals;
+    below[i].is_top = false;
+    below[i].level = static_cast<uint8_t>(page.level - 1);
+    below[i].after = i > 0 ? page.pages[i - 1].last_name : place.after;
+    below[i].last_name = page.pages[i].last_name;
+    below[i].is_last = place.is_last && i + 1 == below.size();
+  }
+  return below;
+}
+
+ManifestPlace TopManifest(const TreeEntry& file) {
+  return {file.manifest, std::nullopt, 0, file.size, true};
+}
+
+Result<void> CheckManifest(const ManifestPlace& place, const Manifest& manifest) {
+  if (manifest.Length() != place.length || manifest.level != place.level.value_or(manifest.level)) {
+    return Contradiction(place.id, "it does not fit what refers to it");
+  }
+  const size_t count = manifest.items.size();
+  const bool has_form =
+      place.is_last ? place.level || manifest.level == 0 || count > 1 : count == kManifestItemsMax;
+  if (has_form) return {};
+  return Contradiction(place.id, "it has an impossible number of items");
+}
+
+std::vector<ManifestPlace> PlacesBelow(const ManifestPlace& place, const Manifest& manifest) {
+  std::vector<ManifestPlace> below;
+  uint64_t offset = place.offset;
+  for (const ManifestItem& item : manifest.items) {
+    const bool is_last = place.is_last && below.size() + 1 == manifest.items.size();
+    below.push_back(
+        {{item.id}, static_cast<uint8_t>(manifest.level - 1), offset, item.length, is_last});
+    offset += item.length;
+  }
+  return below;
+}
+
 Result<std::shared_ptr<const Bytes>> TreeReader::Load(const ObjectKey& key) const {
   HELIOS_TRY_ASSIGN(std::shared_ptr<const Bytes> bytes, store_->GetShared(key));
   if (bytes == nullptr) return MissingObject(key);
@@ -198,41 +237,36 @@ Result<AttributesPage> TreeReader::LoadAttributesPage(const AttributesId& id) co
   return page;
 }
 
+Result<Manifest> TreeReader::LoadManifest(const ManifestId& id) const {
+  HELIOS_TRY_ASSIGN(const std::shared_ptr<const Bytes> bytes, Load(id));
+  Result<Manifest> manifest = DecodeManifest(*bytes);
+  if (!manifest) return std::move(manifest).error().WithContext(ObjectKey(id).ToString());
+  return manifest;
+}
+
 Result<FileAttributes> TreeReader::ForEachPage(const TreeId& tree, const AttributesId* attributes,
                                                const PageSink& sink) const {
   FileAttributes own;
-  std::string last_name;
-  bool first = true;
-  std::string directory_end;
-  std::vector<PendingPage> stack(1);
+  std::vector<TreePlace> stack(1);
   stack[0].tree = tree;
   if (attributes != nullptr) stack[0].attributes = *attributes;
   while (!stack.empty()) {
-    const PendingPage pending = std::move(stack.back());
+    const TreePlace place = std::move(stack.back());
     stack.pop_back();
-    HELIOS_TRY_ASSIGN(TreePage page, LoadTreePage(pending.tree));
-    if (!pending.ref && page.level > 0) directory_end = page.pages.back().last_name;
-    HELIOS_TRY(CheckAgainstRef(pending, page, directory_end));
+    HELIOS_TRY_ASSIGN(TreePage page, LoadTreePage(place.tree));
+    HELIOS_TRY(CheckPage(place, page));
     AttributesPage beside;
-    if (pending.attributes) {
-      HELIOS_TRY_ASSIGN(beside, LoadAttributesPage(*pending.attributes));
-      HELIOS_TRY(CheckAttributes(pending, page, beside));
+    if (place.attributes) {
+      HELIOS_TRY_ASSIGN(beside, LoadAttributesPage(*place.attributes));
+      HELIOS_TRY(CheckAttributes(place, page, beside));
       if (beside.own) own = *beside.own;
     }
-    for (size_t i = page.pages.size(); i-- > 0;) {
-      PendingPage& child = stack.emplace_back();
-      child.tree = page.pages[i].id;
-      if (pending.attributes) child.attributes = beside.pages[i];
-      child.level = static_cast<uint8_t>(page.level - 1);
-      child.ref = std::move(page.pages[i]);
+    if (page.level == 0) {
+      HELIOS_TRY(sink(page.entries, beside.entries));
+      continue;
     }
-    if (page.level > 0) continue;
-    if (!first && !page.entries.empty() && page.entries.front().name <= last_name) {
-      return Contradiction(pending.tree, "its names overlap those of the page before");
-    }
-    if (!page.entries.empty()) last_name = page.entries.back().name;
-    first = false;
-    HELIOS_TRY(sink(page.entries, beside.entries));
+    std::vector<TreePlace> below = PlacesBelow(place, page, place.attributes ? &beside : nullptr);
+    std::move(below.rbegin(), below.rend(), std::back_inserter(stack));
   }
   return own;
 }
@@ -254,36 +288,32 @@ Result<DirectoryContents> TreeReader::ReadDirectory(const TreeId& tree,
 Result<void> TreeReader::ReadDiffering(const TreeId& a, const TreeId& b,
                                        std::vector<TreeEntry>* entries_a,
                                        std::vector<TreeEntry>* entries_b) const {
-  const auto load_top = [&](const TreeId& id) -> Result<PageList> {
-    HELIOS_TRY_ASSIGN(TreePage page, LoadTreePage(id));
-    HELIOS_TRY(CheckTopPage(id, page));
-    std::string end = page.level > 0 ? page.pages.back().last_name : "";
-    return PageList{page.level, std::move(page.pages), std::move(page.entries), std::move(end)};
-  };
-  // Goes one level down: replaces a list of pages by the list of what is in them.
+  // Replaces a list of pages by the list of what is in them.
   const auto expand = [&](PageList* list) -> Result<void> {
     PageList below;
-    below.level = static_cast<uint8_t>(list->level - 1);
-    below.directory_end = list->directory_end;
-    for (const TreePageRef& ref : list->refs) {
-      HELIOS_TRY_ASSIGN(TreePage page, LoadTreePage(ref.id));
-      HELIOS_TRY(
-          CheckAgainstRef({ref.id, std::nullopt, ref, below.level}, page, below.directory_end));
-      const bool overlaps = !below.entries.empty() && !page.entries.empty() &&
-                            page.entries.front().name <= below.entries.back().name;
-      if (overlaps) return Contradiction(ref.id, "its names overlap those of the page before");
-      std::move(page.pages.begin(), page.pages.end(), std::back_inserter(below.refs));
+    for (const TreePlace& place : list->places) {
+      HELIOS_TRY_ASSIGN(TreePage page, LoadTreePage(place.tree));
+      HELIOS_TRY(CheckPage(place, page));
+      below.level = page.level;
+      std::vector<TreePlace> places = PlacesBelow(place, page, nullptr);
+      std::move(places.begin(), places.end(), std::back_inserter(below.places));
       std::move(page.entries.begin(), page.entries.end(), std::back_inserter(below.entries));
     }
     *list = std::move(below);
     return {};
+  };
+  const auto load_top = [&](const TreeId& id) -> Result<PageList> {
+    PageList list;
+    list.places.emplace_back().tree = id;
+    HELIOS_TRY(expand(&list));
+    return list;
   };
   HELIOS_TRY_ASSIGN(PageList list_a, load_top(a));
   HELIOS_TRY_ASSIGN(PageList list_b, load_top(b));
   while (list_a.level > 0 || list_b.level > 0) {
     const uint8_t level_a = list_a.level;
     const uint8_t level_b = list_b.level;
-    if (level_a == level_b) DropCommon(&list_a.refs, &list_b.refs);
+    if (level_a == level_b) DropCommon(&list_a.places, &list_b.places);
     if (level_a >= level_b) HELIOS_TRY(expand(&list_a));
     if (level_b >= level_a) HELIOS_TRY(expand(&list_b));
   }
@@ -390,46 +420,23 @@ Result<bool> TreeReader::BeginsWith(const TreeEntry& file, uint64_t size,
 
 Result<void> TreeReader::ForEachChunk(const TreeEntry& file, const ByteRange& range,
                                       const ChunkSink& sink) const {
-  struct Pending {
-    ManifestId id;
-    std::optional<uint8_t> level;  // absent for the topmost list
-    uint64_t offset = 0;
-    uint64_t length = 0;
-    bool is_last = true;  // of its level
-  };
-  std::vector<Pending> stack{{file.manifest, std::nullopt, 0, file.size, true}};
+  std::vector<ManifestPlace> stack{TopManifest(file)};
   while (!stack.empty()) {
-    const Pending pending = stack.back();
+    const ManifestPlace place = stack.back();
     stack.pop_back();
-    HELIOS_TRY_ASSIGN(const std::shared_ptr<const Bytes> bytes, Load(pending.id));
-    Result<Manifest> decoded = DecodeManifest(*bytes);
-    if (!decoded) {
-      return std::move(decoded).error().WithContext(ObjectKey(pending.id).ToString());
+    HELIOS_TRY_ASSIGN(const Manifest manifest, LoadManifest(place.id));
+    HELIOS_TRY(CheckManifest(place, manifest));
+    std::vector<ManifestPlace> items = PlacesBelow(place, manifest);
+    std::erase_if(items, [&](const ManifestPlace& item) {
+      return item.offset >= range.end || item.offset + item.length <= range.begin;
+    });
+    if (manifest.level > 0) {
+      stack.insert(stack.end(), items.rbegin(), items.rend());
+      continue;
     }
-    if (decoded->Length() != pending.length ||
-        decoded->level != pending.level.value_or(decoded->level)) {
-      return Contradiction(pending.id, "it does not fit what refers to it");
+    for (const ManifestPlace& chunk : items) {
+      HELIOS_TRY(sink({{chunk.id.digest}, chunk.offset, chunk.length}));
     }
-    const bool has_form = pending.is_last
-                              ? pending.level || decoded->level == 0 || decoded->items.size() > 1
-                              : decoded->items.size() == kManifestItemsMax;
-    if (!has_form) return Contradiction(pending.id, "it has an impossible number of items");
-    std::vector<Pending> below;
-    uint64_t offset = pending.offset;
-    for (size_t i = 0; i < decoded->items.size(); ++i) {
-      const ManifestItem& item = decoded->items[i];
-      const bool is_wanted = offset < range.end && offset + item.length > range.begin;
-      if (is_wanted && decoded->level == 0) HELIOS_TRY(sink({{item.id}, offset, item.length}));
-      if (is_wanted && decoded->level > 0) {
-        below.push_back({{item.id},
-                         static_cast<uint8_t>(decoded->level - 1),
-                         offset,
-                         item.length,
-                         pending.is_last && i + 1 == decoded->items.size()});
-      }
-      offset += item.length;
-    }
-    stack.insert(stack.end(), below.rbegin(), below.rend());
   }
   return {};
 }

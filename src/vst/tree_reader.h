@@ -49,11 +49,54 @@ struct FileChunk {
 inline constexpr uint64_t kChunksAheadBytes = uint64_t{8} << 20;
 inline constexpr unsigned kReadersMax = 6;
 
+// A page of a directory, and what is said of it by what refers to it.
+struct TreePlace {
+  TreeId tree;
+  std::optional<AttributesId> attributes;
+  std::optional<TreeTotals> totals;  // absent where nobody says
+  bool is_top = true;
+  // Of all but the top page:
+  uint8_t level = 0;
+  std::string after;      // the name before the page's first; "" if there is none
+  std::string last_name;  // on the page
+  bool is_last = true;    // of its level
+};
+
+// kCorrupt, naming the object, if a page is not what its place says.
+Result<void> CheckPage(const TreePlace& place, const TreePage& page);
+// The same if an attributes object is not of that page.
+Result<void> CheckAttributes(const TreePlace& place, const TreePage& page,
+                             const AttributesPage& attributes);
+// Where the pages below a page above level 0 are, in order. `attributes`, of that page: may be
+// null.
+std::vector<TreePlace> PlacesBelow(const TreePlace& place, const TreePage& page,
+                                   const AttributesPage* attributes);
+
+// A manifest, or a chunk, and what is said of it by what refers to it.
+struct ManifestPlace {
+  ManifestId id;                 // of a chunk, its digest
+  std::optional<uint8_t> level;  // absent for the topmost list; without meaning for a chunk
+  uint64_t offset = 0;           // in the file
+  uint64_t length = 0;           // bytes of the file that it covers
+  bool is_last = true;           // of its level
+};
+
+ManifestPlace TopManifest(const TreeEntry& file);
+// kCorrupt, naming the object, if a manifest is not what its place says.
+Result<void> CheckManifest(const ManifestPlace& place, const Manifest& manifest);
+// What a manifest lists, in order: manifests, on level 0 chunks.
+std::vector<ManifestPlace> PlacesBelow(const ManifestPlace& place, const Manifest& manifest);
+
 // Thread-safe. Everything is checked as it is read: an object that is missing is kMissingObject,
 // one that decodes to nonsense or contradicts what refers to it is kCorrupt; both name the object.
 class TreeReader {
  public:
   explicit TreeReader(ObjectStore* store) : store_(store) {}
+
+  // Single objects, decoded, each checked alone.
+  Result<TreePage> LoadTreePage(const TreeId& id) const;
+  Result<AttributesPage> LoadAttributesPage(const AttributesId& id) const;
+  Result<Manifest> LoadManifest(const ManifestId& id) const;
 
   // One page of a directory: its entries in order and, where attributes were asked for, theirs.
   using PageSink = std::function<Result<void>(std::span<TreeEntry> entries,
@@ -102,8 +145,6 @@ class TreeReader {
  private:
   // Never nullptr: absence is kMissingObject.
   Result<std::shared_ptr<const Bytes>> Load(const ObjectKey& key) const;
-  Result<TreePage> LoadTreePage(const TreeId& id) const;
-  Result<AttributesPage> LoadAttributesPage(const AttributesId& id) const;
   // As Load, but past L1: for what is used once.
   Result<std::shared_ptr<const Bytes>> LoadPast(const ObjectKey& key) const;
 
