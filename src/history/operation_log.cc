@@ -8,175 +8,16 @@
 #include <chrono>
 #include <filesystem>
 
-#include "base/codec.h"
 #include "base/hex.h"
 #include "object/hash.h"
 
 namespace helios {
 namespace {
 
-// entry := u32 length, u64 check of the payload, payload, u32 length
-constexpr size_t kEntryOverhead = 4 + 8 + 4;
-constexpr size_t kOperationBytesMax = 16 << 10;
-constexpr size_t kWorkspaceBytesMax = 64;
-// What a disk writes as a whole, or not at all.
-constexpr size_t kBlockBytes = 512;
-// No operation holds so many zeros in a row: absent attributes, device, inode and path are 35.
-constexpr size_t kHoleBytesMin = 40;
-constexpr size_t kPathBytesMax = 8 << 10;
 constexpr size_t kLogBytesMax = size_t{4} << 30;
 constexpr auto kLockWait = std::chrono::seconds(30);
-constexpr char kCheckpointFile[] = "baseline";
 // Reading so much of the log costs less than replacing a checkpoint.
 constexpr uint64_t kCheckpointBehindBytes = 16 << 10;
-
-bool IsKnown(OperationKind kind) {
-  return kind >= OperationKind::kCommit && kind <= OperationKind::kBranchCommit;
-}
-
-Bytes EncodeOperation(const Operation& operation) {
-  Bytes bytes;
-  Encoder encoder(&bytes);
-  encoder.Fixed(static_cast<uint8_t>(operation.kind));
-  encoder.SignedVarint(operation.time.seconds);
-  encoder.Varint(operation.time.nanoseconds);
-  encoder.String(operation.workspace);
-  encoder.Raw(operation.record.digest);
-  encoder.Fixed(static_cast<uint8_t>(operation.replaced ? 1 : 0));
-  if (operation.replaced) encoder.Raw(operation.replaced->digest);
-  encoder.Raw(operation.snapshot.digest);
-  encoder.Raw(DigestOrZero(operation.attributes));
-  encoder.Varint(operation.device);
-  encoder.Varint(operation.inode);
-  encoder.String(ByteView(operation.path).substr(0, kPathBytesMax));
-  return bytes;
-}
-
-// The next operation of a payload.
-std::optional<Operation> DecodeOperation(Decoder& decoder) {
-  Operation operation;
-  operation.kind = static_cast<OperationKind>(decoder.Fixed<uint8_t>());
-  if (!IsKnown(operation.kind)) return std::nullopt;
-  operation.time.seconds = decoder.SignedVarint();
-  const uint64_t nanoseconds = decoder.Varint();
-  operation.time.nanoseconds = static_cast<uint32_t>(nanoseconds);
-  operation.workspace = decoder.String(kWorkspaceBytesMax);
-  operation.record = {decoder.RawDigest()};
-  const auto has_replaced = decoder.Fixed<uint8_t>();
-  if (has_replaced == 1) operation.replaced = RecordId{decoder.RawDigest()};
-  operation.snapshot = {decoder.RawDigest()};
-  operation.attributes = AttributesIdUnlessZero(decoder.RawDigest());
-  operation.device = decoder.Varint();
-  operation.inode = decoder.Varint();
-  operation.path = decoder.String(kPathBytesMax);
-  if (!decoder.ok() || nanoseconds > 999'999'999 || has_replaced > 1) return std::nullopt;
-  return operation;
-}
-
-// The operations of an entry: one, or several that were appended at once. nullopt if one of them is
-// not known.
-std::optional<std::vector<Operation>> DecodePayload(ByteView payload) {
-  Decoder decoder(payload);
-  std::vector<Operation> operations;
-  do {
-    std::optional<Operation> operation = DecodeOperation(decoder);
-    if (!operation) return std::nullopt;
-    operations.push_back(*std::move(operation));
-  } while (!decoder.AtEnd());
-  return operations;
-}
-
-// The last operation of a line in an entry.
-std::optional<Operation> LastOf(ByteView payload, const std::string& line) {
-  std::optional<Operation> last;
-  std::optional<std::vector<Operation>> operations = DecodePayload(payload);
-  if (!operations) return last;
-  for (Operation& operation : *operations) {
-    if (operation.workspace == line) last = std::move(operation);
-  }
-  return last;
-}
-
-Bytes EncodeEntry(ByteView payload) {
-  Bytes entry;
-  Encoder encoder(&entry);
-  encoder.Fixed(static_cast<uint32_t>(payload.size()));
-  encoder.Fixed(Checksum64(payload));
-  encoder.Raw(payload);
-  encoder.Fixed(static_cast<uint32_t>(payload.size()));
-  return entry;
-}
-
-// The payload of the entry at the front of `rest`; nullopt if there is no whole one.
-std::optional<ByteView> TakeEntry(ByteView* rest) {
-  Decoder decoder(*rest);
-  const auto length = decoder.Fixed<uint32_t>();
-  const auto check = decoder.Fixed<uint64_t>();
-  if (!decoder.ok() || length > kOperationBytesMax) return std::nullopt;
-  const ByteView payload = decoder.Raw(length);
-  const auto length_again = decoder.Fixed<uint32_t>();
-  if (!decoder.ok() || length_again != length || Checksum64(payload) != check) {
-    return std::nullopt;
-  }
-  rest->remove_prefix(kEntryOverhead + length);
-  return payload;
-}
-
-// True if an entry of just that length was written to its end: then its check differs because it
-// was damaged, not because the writer was cut short.
-bool HasWholeLength(ByteView rest) {
-  if (rest.size() < kEntryOverhead) return false;
-  const auto length = LoadLittleEndian<uint32_t>(rest.data());
-  // Blocks that never reached the disk read as zeros.
-  const bool has_hole = rest.find(Bytes(kHoleBytesMin, '\0')) != rest.npos;
-  return length > 0 && !has_hole && rest.size() == kEntryOverhead + length &&
-         LoadLittleEndian<uint32_t>(rest.data() + rest.size() - sizeof(uint32_t)) == length;
-}
-
-// The whole entry that `rest` would be, were one of its two lengths not wrong: the check of the
-// payload tells. nullopt if it is none.
-std::optional<Bytes> EntryButForALength(ByteView rest) {
-  constexpr size_t kHeadBytes = sizeof(uint32_t) + sizeof(uint64_t);
-  if (rest.size() < kEntryOverhead) return std::nullopt;
-  const auto check = LoadLittleEndian<uint64_t>(rest.data() + sizeof(uint32_t));
-  const auto is_payload = [&](size_t length) {
-    return length <= rest.size() - kHeadBytes && length <= kOperationBytesMax &&
-           Checksum64(rest.substr(kHeadBytes, length)) == check;
-  };
-  const size_t up_to_the_end = rest.size() - kEntryOverhead;
-  for (const size_t length : {size_t{LoadLittleEndian<uint32_t>(rest.data())}, up_to_the_end}) {
-    if (is_payload(length)) return EncodeEntry(rest.substr(kHeadBytes, length));
-  }
-  return std::nullopt;
-}
-
-// True if `bytes` at `offset` of the file may be what a crash left of an append of `entry`: some of
-// its blocks, and zeros in place of the others.
-bool IsTornAppend(ByteView bytes, ByteView entry, uint64_t offset) {
-  Bytes whole(entry);
-  whole.resize(std::max(bytes.size(), entry.size()), '\0');
-  for (size_t at = 0; at < bytes.size();) {
-    const size_t in_block = kBlockBytes - static_cast<size_t>((offset + at) % kBlockBytes);
-    const ByteView block = bytes.substr(at, in_block);
-    const bool is_empty = block.find_first_not_of('\0') == block.npos;
-    if (!is_empty && block != ByteView(whole).substr(at, block.size())) return false;
-    at += block.size();
-  }
-  return true;
-}
-
-// Whether what follows the last whole entry is more than the rest of an append that was cut short.
-bool IsDamage(ByteView rest, uint64_t offset) {
-  if (rest.size() > kOperationBytesMax + kEntryOverhead || HasWholeLength(rest)) return true;
-  const std::optional<Bytes> entry = EntryButForALength(rest);
-  if (entry && !IsTornAppend(rest, *entry, offset)) return true;
-  // A whole entry further on shows that this is not the end of the log.
-  for (size_t skip = 1; skip < rest.size(); ++skip) {
-    ByteView later = rest.substr(skip);
-    if (TakeEntry(&later)) return true;
-  }
-  return false;
-}
 
 Result<uint64_t> SizeOf(int fd, const std::string& path) {
   const off_t size = ::lseek(fd, 0, SEEK_END);
@@ -205,40 +46,6 @@ bool HoldsEntry(int fd, ByteView entry, uint64_t end, const std::string& path) {
       ReadExactlyAt(fd, in_log.data(), in_log.size(), end - entry.size(), path);
   return read && in_log == entry;
 }
-
-Result<void> CheckWritable(const Operation& operation, const std::string& path) {
-  if (operation.workspace.size() <= kWorkspaceBytesMax &&
-      operation.time.nanoseconds <= 999'999'999) {
-    return {};
-  }
-  return Error(ErrorCode::kInvalidArgument,
-               "not an operation: the workspace key \"" + operation.workspace +
-                   "\" or the time is longer than " + path + " can hold");
-}
-
-// Puts as many operations into an entry as it holds.
-class PayloadCutter {
- public:
-  // Returns the number of the entry.
-  size_t Add(ByteView operation) {
-    if (payload_.size() + operation.size() > kOperationBytesMax) Cut();
-    payload_.append(operation);
-    return entries_.size();
-  }
-  std::vector<Bytes> Finish() {
-    Cut();
-    return std::move(entries_);
-  }
-
- private:
-  void Cut() {
-    if (!payload_.empty()) entries_.push_back(EncodeEntry(payload_));
-    payload_.clear();
-  }
-
-  Bytes payload_;
-  std::vector<Bytes> entries_;
-};
 
 }  // namespace
 
@@ -279,7 +86,7 @@ Result<std::optional<Operation>> OperationLog::LatestIn(int fd, const std::strin
                                                         uint64_t* end) const {
   std::optional<Operation> latest;
   uint64_t start = 0;
-  if (std::optional<Checkpoint> checkpoint = ReadCheckpoint(workspace)) {
+  if (std::optional<LogCheckpoint> checkpoint = ReadCheckpoint(FolderOf(workspace), workspace)) {
     HELIOS_TRY(CheckHolds(fd, workspace, *checkpoint));
     latest = std::move(checkpoint->operation);
     start = checkpoint->end;
@@ -308,37 +115,11 @@ Result<Fd> OperationLog::OpenToRead() const {
                ENOENT);
 }
 
-std::string OperationLog::CheckpointPath(const std::string& workspace) const {
-  return workspaces_ + "/" + workspace + "/" + kCheckpointFile;
-}
-
-// checkpoint := u64 end of the entry in the log, entry, u64 check of both
-std::optional<OperationLog::Checkpoint> OperationLog::ReadCheckpoint(
-    const std::string& workspace) const {
-  const Result<std::optional<Bytes>> bytes =
-      ReadFileIfExists(CheckpointPath(workspace), 2 * kOperationBytesMax);
-  if (!bytes || !*bytes || (*bytes)->size() < 2 * sizeof(uint64_t)) return std::nullopt;
-  const ByteView checked = ByteView(**bytes).substr(0, (*bytes)->size() - sizeof(uint64_t));
-  if (LoadLittleEndian<uint64_t>(checked.data() + checked.size()) != Checksum64(checked)) {
-    return std::nullopt;
-  }
-  Checkpoint checkpoint;
-  checkpoint.end = LoadLittleEndian<uint64_t>(checked.data());
-  checkpoint.entry = checked.substr(sizeof(uint64_t));
-  ByteView rest = checkpoint.entry;
-  const std::optional<ByteView> payload = TakeEntry(&rest);
-  if (!payload || !rest.empty()) return std::nullopt;
-  std::optional<Operation> operation = LastOf(*payload, workspace);
-  if (!operation) return std::nullopt;
-  checkpoint.operation = *std::move(operation);
-  return checkpoint;
-}
-
 Result<void> OperationLog::CheckHolds(int fd, const std::string& workspace,
-                                      const Checkpoint& checkpoint) const {
+                                      const LogCheckpoint& checkpoint) const {
   if (HoldsEntry(fd, checkpoint.entry, checkpoint.end, path_)) return {};
   HELIOS_TRY_ASSIGN(const uint64_t size, SizeOf(fd, path_));
-  const std::string known = CheckpointPath(workspace);
+  const std::string known = CheckpointPath(FolderOf(workspace));
   return Error(ErrorCode::kCorrupt,
                "operation log " + path_ + " (" + std::to_string(size) +
                    " bytes) does not hold the operation that " + known +
@@ -357,7 +138,7 @@ std::vector<Error> OperationLog::CheckCheckpoints() const {
   for (std::filesystem::directory_iterator it(workspaces_, failure), end; !failure && it != end;
        it.increment(failure)) {
     const std::string workspace = it->path().filename().string();
-    const std::optional<Checkpoint> checkpoint = ReadCheckpoint(workspace);
+    const std::optional<LogCheckpoint> checkpoint = ReadCheckpoint(FolderOf(workspace), workspace);
     if (!checkpoint) continue;
     Result<void> holds = CheckHolds(fd->get(), workspace, *checkpoint);
     if (!holds) lost.push_back(std::move(holds).error());
@@ -452,7 +233,8 @@ void OperationLog::Advance(const Batch& batch, LogTail* tail) const {
     line.head = moved.head;
     const uint64_t end = ends[moved.entry];
     if (line.checkpoint_end != 0 && end - line.checkpoint_end <= kCheckpointBehindBytes) continue;
-    WriteCheckpoint(name, batch.entries[moved.entry], end);
+    const Result<std::string> folder = WorkspaceFolder(name);
+    if (folder) (void)WriteCheckpoint(*folder, batch.entries[moved.entry], end);
     line.checkpoint_end = end;
   }
 }
@@ -484,18 +266,6 @@ Result<LogTail> OperationLog::TailFor(int fd, std::span<const Operation> operati
   return tail;
 }
 
-// Only a shortcut: without it, Latest reads the log from its start.
-void OperationLog::WriteCheckpoint(const std::string& workspace, ByteView entry,
-                                   uint64_t end) const {
-  Bytes bytes;
-  Encoder encoder(&bytes);
-  encoder.Fixed(end);
-  encoder.Raw(entry);
-  encoder.Fixed(Checksum64(bytes));
-  const Result<std::string> folder = WorkspaceFolder(workspace);
-  if (folder) (void)ReplaceFile(*folder, kCheckpointFile, bytes, Durability::kCache);
-}
-
 Result<void> OperationLog::ForEach(const Visitor& visitor) const {
   HELIOS_TRY_ASSIGN(const Fd fd, OpenToRead());
   HELIOS_TRY(Scan(fd.get(), 0, visitor));
@@ -503,7 +273,7 @@ Result<void> OperationLog::ForEach(const Visitor& visitor) const {
 }
 
 Result<std::string> OperationLog::WorkspaceFolder(const std::string& workspace) const {
-  const std::string folder = workspaces_ + "/" + workspace;
+  const std::string folder = FolderOf(workspace);
   HELIOS_TRY(MakeFolder(folder));
   return folder;
 }

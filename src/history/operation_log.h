@@ -12,37 +12,10 @@
 #include <vector>
 
 #include "base/durable_file.h"
-#include "helios/ids.h"
-#include "object/attributes.h"
+#include "history/log_checkpoint.h"
+#include "history/operation_entry.h"
 
 namespace helios {
-
-// The numbers are part of the format.
-enum class OperationKind : uint8_t {
-  kCommit = 1,
-  kRestore = 2,
-  kLazyRestore = 3,   // the workspace stands at a snapshot of which no file was brought
-  kBranchCommit = 4,  // of a working set in memory, onto a branch or onto none
-};
-
-// What an operation left behind: from then on this is the workspace's baseline, `@`, or the head of
-// the branch.
-struct Operation {
-  OperationKind kind = OperationKind::kCommit;
-  Timestamp time;
-  // The key of the line that moves: WorkspaceKey() or BranchKey(). Empty: none does.
-  std::string workspace;
-  RecordId record;
-  std::optional<RecordId> replaced;  // where the workspace stood before
-  SnapshotId snapshot;
-  std::optional<AttributesId> attributes;  // the record's
-  uint64_t device = 0;                     // of the workspace's root at that time
-  uint64_t inode = 0;
-  std::string path;  // of the workspace, for people; of a branch, its name
-
-  bool IsLazy() const { return kind == OperationKind::kLazyRestore; }
-  friend bool operator==(const Operation&, const Operation&) = default;
-};
 
 // The key of the workspace at a real path, or of one with a name: 32 hex digits.
 std::string WorkspaceKey(std::string_view real_path);
@@ -113,18 +86,10 @@ class OperationLog {
     uint64_t end = 0;  // of the last whole entry
     Bytes last_entry;  // empty if there is none
   };
-  // What a checkpoint says: that the log held `entry` just before `end`, with `operation` in it.
-  struct Checkpoint {
-    uint64_t end = 0;
-    Bytes entry;
-    Operation operation;
-  };
   Result<Fd> OpenToRead() const;
   Result<Scanned> Scan(int fd, uint64_t start, const Visitor& visitor) const;
-  std::string CheckpointPath(const std::string& workspace) const;
-  // nullopt if there is none, or one that is damaged.
-  std::optional<Checkpoint> ReadCheckpoint(const std::string& workspace) const;
-  Result<void> CheckHolds(int fd, const std::string& workspace, const Checkpoint& checkpoint) const;
+  Result<void> CheckHolds(int fd, const std::string& workspace,
+                          const LogCheckpoint& checkpoint) const;
   // Refuses to cut off what lies behind `end` if a checkpoint knows it for more than a torn append.
   Result<void> CheckMayCut(int fd, uint64_t end) const;
   Result<std::optional<Operation>> LatestIn(int fd, const std::string& workspace,
@@ -147,7 +112,7 @@ class OperationLog {
   static Batch Choose(std::span<const Operation> operations, const LogTail& tail);
   // Notes in the tail what was appended, and renews the checkpoints that have fallen behind.
   void Advance(const Batch& batch, LogTail* tail) const;
-  void WriteCheckpoint(const std::string& workspace, ByteView entry, uint64_t end) const;
+  std::string FolderOf(const std::string& workspace) const { return workspaces_ + "/" + workspace; }
 
   const std::string path_;
   const std::string workspaces_;
