@@ -64,6 +64,8 @@ void AddStatsCommand(CLI::App* app, Session* session);
 void AddConfigCommand(CLI::App* app, Session* session);
 void AddOptimizeCommand(CLI::App* app, Session* session);
 void AddDoctorCommand(CLI::App* app, Session* session);
+void AddVerifyCommand(CLI::App* app, Session* session);
+void AddRepairCommand(CLI::App* app, Session* session);
 
 // Options that several commands share.
 void AddCommonOptions(CLI::App* command, Session* session);

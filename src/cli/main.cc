@@ -149,6 +149,8 @@ void AddCommands(CLI::App* app, Session* session) {
   AddConfigCommand(app, session);
   AddOptimizeCommand(app, session);
   AddDoctorCommand(app, session);
+  AddVerifyCommand(app, session);
+  AddRepairCommand(app, session);
   CLI::App* version = app->add_subcommand("version", "Print the version");
   AddCommonOptions(version, session);
   version->callback([session] {
