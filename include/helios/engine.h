@@ -19,6 +19,7 @@
 #include "helios/object_store.h"
 #include "helios/operations.h"
 #include "helios/progress.h"
+#include "helios/repair_report.h"
 #include "helios/restore_mode.h"
 #include "helios/result.h"
 #include "helios/retention.h"
@@ -26,6 +27,7 @@
 #include "helios/statistics.h"
 #include "helios/store_settings.h"
 #include "helios/tree_path.h"
+#include "helios/verify_report.h"
 #include "helios/vst.h"
 #include "helios/workspace.h"
 #include "helios/write_report.h"
@@ -245,6 +247,32 @@ struct UndoReport {
   RestoreReport files;                // what was done to them; its ids are of `undone.safety`
 };
 
+// What is to be verified.
+struct VerifyRequest {
+  // Snapshots, each by an id; none: the whole store.
+  std::vector<std::string> ids;
+  Workspace workspace;  // what "@" refers to
+  Selection selection;  // of these snapshots; else kInvalidArgument
+  // Structures alone: everything but the contents of files.
+  bool structure = false;
+  // Of the contents of the whole store, one of `parts` parts alone, counted from 1. Each piece of a
+  // pack belongs to the same part for as long as the pack is there.
+  unsigned part = 1;
+  unsigned parts = 1;
+  // Of the contents of the whole store, about this share, chosen at random: 0 to 1.
+  double share = 1;
+};
+
+struct RepairRequest {
+  bool dry_run = false;
+  // Folders whose files may hold what was lost, and other stores that may.
+  std::vector<Workspace> from_workspaces;
+  std::vector<std::string> from_stores;
+  // Notes in the operation log the records of whole snapshots that neither it nor a ref names. Done
+  // in any case if the log was damaged; otherwise they are what killed commits left.
+  bool recover_records = false;
+};
+
 struct OptimizeStoreReport {
   OptimizeReport store;
   uint64_t snapshots = 0;  // different ones whose files told what resembles what
@@ -309,6 +337,22 @@ class Engine {
   // Looks at the store's structures and at where the workspace stands: not at every content, and
   // without repairing anything. What is wrong is in the report, an error only kNoStore.
   static Result<HealthReport> CheckHealth(const EngineOptions& options, const Workspace& workspace);
+  // Looks at everything: every byte of every object against its id, every structure of the store,
+  // and whether all that its snapshots refer to is there; of single snapshots, what they refer to.
+  // Says which paths of which snapshots are lost. Changes nothing; others may commit meanwhile, and
+  // a collector has to wait while snapshots are followed. What is damaged is in the report; errors:
+  // kNoStore, kNotFound, kAmbiguous (the ids), kInvalidArgument, what kept it from looking. Memory
+  // does not grow with contents: some 100 bytes for each object.
+  static Result<VerifyReport> Verify(const EngineOptions& options, const VerifyRequest& request);
+
+  // Makes a damaged store whole as far as that can be: brings whole objects out of damaged packs,
+  // makes indexes, the operation log, refs and whatever is only a cache anew, takes what was lost
+  // from other places, and says which paths of which snapshots are lost after all. Holds the store
+  // alone meanwhile. Damaged files are set aside after what replaces them is durable, and never
+  // deleted: ended by whatever, at any moment, it loses nothing that could be read, and goes on
+  // when it is called again. Errors: kNoStore; kBusy; kNoSpace: it needs as much as the damaged
+  // packs take.
+  static Result<RepairReport> Repair(const EngineOptions& options, const RepairRequest& request);
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;

@@ -15,6 +15,7 @@
 #include "helios/ids.h"
 #include "helios/progress.h"
 #include "helios/result.h"
+#include "helios/store_check.h"
 
 namespace helios {
 
@@ -184,6 +185,17 @@ class ObjectStore {
   // What is damaged of the structures that lead to the objects (indexes, tables): one error for
   // each thing that is, none if all is whole. Reads no contents and changes nothing.
   virtual Result<std::vector<Error>> Check() { return std::vector<Error>(); }
+
+  // Looks at everything: every structure, and every byte of every object against its id. Changes
+  // nothing; others may put, read and merge meanwhile. What is damaged is in the report, an error
+  // only what kept it from looking. A backend without structures of its own reads every object.
+  virtual Result<VerifyObjectsReport> Verify(const VerifyObjectsRequest& request);
+
+  // Makes anew what structures can be made anew, and brings every object that is still whole to
+  // where it is found. What is damaged is set aside, not deleted, after that is durable: ended by
+  // whatever, at any moment, it loses nothing that could be read, and can be called again. For who
+  // holds the store alone. A backend that has nothing to repair does nothing.
+  virtual Result<RepairObjectsReport> Repair(const RepairObjectsRequest& request);
 
   // How hard the batches that are opened from now on compress. Whatever was put is read all the
   // same. Backends that have no choice ignore it.

@@ -69,6 +69,8 @@ void AddDoctorCommand(CLI::App* app, Session* session);
 void AddStatusCommand(CLI::App* app, Session* session);
 void AddUndoCommand(CLI::App* app, Session* session);
 void AddOperationCommand(CLI::App* app, Session* session);
+void AddVerifyCommand(CLI::App* app, Session* session);
+void AddRepairCommand(CLI::App* app, Session* session);
 
 // Options that several commands share.
 void AddCommonOptions(CLI::App* command, Session* session);

@@ -153,6 +153,8 @@ void AddCommands(CLI::App* app, Session* session) {
   AddStatusCommand(app, session);
   AddUndoCommand(app, session);
   AddOperationCommand(app, session);
+  AddVerifyCommand(app, session);
+  AddRepairCommand(app, session);
   CLI::App* version = app->add_subcommand("version", "Print the version");
   AddCommonOptions(version, session);
   version->callback([session] {

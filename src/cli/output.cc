@@ -9,6 +9,9 @@
 namespace helios::cli {
 namespace {
 
+constexpr char kDamageAdvice[] =
+    "\"helios verify\" says what is damaged, \"helios repair\" saves what can be saved";
+
 // True if `text` is well-formed UTF-8 (no surrogates, nothing overlong).
 bool IsUtf8(std::string_view text) {
   for (size_t i = 0; i < text.size();) {
@@ -151,12 +154,15 @@ void Output::Warn(const std::string& message) const {
 }
 
 int Output::Fail(const Error& error) const {
+  const bool is_damage =
+      error.code() == ErrorCode::kCorrupt || error.code() == ErrorCode::kMissingObject;
   if (json) {
-    const Json value = {
-        {"error", {{"code", CodeName(error.code())}, {"message", error.message()}}}};
+    Json value = {{"error", {{"code", CodeName(error.code())}, {"message", error.message()}}}};
+    if (is_damage) value["error"]["advice"] = kDamageAdvice;
     std::fprintf(stderr, "%s\n", Dump(value).c_str());
   } else {
     std::fprintf(stderr, "helios: %s\n", QuoteMessage(error.message()).c_str());
+    if (is_damage) std::fprintf(stderr, "helios: %s\n", kDamageAdvice);
   }
   return ExitCodeOf(error);
 }

@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "engine/engine_state.h"
+#include "engine/store_health.h"
 #include "history/branches.h"
 #include "store/metrics_file.h"
 #include "store/store_settings.h"
@@ -24,17 +25,18 @@ constexpr uint64_t kFreeBytesMin = uint64_t{16} << 20;
 constexpr std::string_view kTemporaryPrefix = ".tmp-";
 
 constexpr char kAdviceCopy[] =
-    "Copy the store before anything else is tried. Commits into another store (--store DIR) are "
-    "not affected.";
+    "Copy the store before anything else is tried, then see what \"helios repair --dry-run\" would "
+    "save. Commits into another store (--store DIR) are not affected.";
 constexpr char kAdvicePacks[] =
-    "Copy the store before anything else is tried. A pack from a copy of the store can be put back "
-    "under its name. Else move the damaged packs out of the store's pack folder: the next commit "
-    "of "
-    "a folder then reads every file and stores anew what was lost and is still in it.";
+    "Copy the store before anything else is tried. \"helios verify\" says which paths of which "
+    "snapshots are lost, \"helios repair\" brings what is whole out of the damaged packs, and "
+    "takes what is lost from a folder or another store that has it. A pack from a copy of the "
+    "store can be put back under its name, too.";
 constexpr char kAdviceVersion[] =
     "Use a build of Helios that knows this format, or another store (--store DIR).";
 constexpr char kAdviceRefs[] =
-    "Remove the damaged tag (helios tag --delete NAME, or its file) and set it again.";
+    "\"helios repair\" makes a damaged tag anew if it can tell what it said, else removes it; then "
+    "set it again (helios tag NAME ID).";
 constexpr char kAdviceAccess[] =
     "Run as the user who owns the store, make it accessible to that user, or use another one "
     "(--store DIR).";
@@ -72,6 +74,18 @@ std::string Plural(uint64_t number, const std::string& noun) {
 }
 
 std::string Megabytes(uint64_t bytes) { return std::to_string(bytes / 1'000'000) + " MB"; }
+
+}  // namespace
+
+HealthCheck StoreTrouble(const Error& error) {
+  // What a store is made with is not there: that is damage, whatever the system calls it.
+  if (error.os_error() == ENOENT) {
+    return Wrong("store", Error(ErrorCode::kCorrupt, error.message()), kAdviceCopy);
+  }
+  return Wrong("store", error, AdviceOnStore(error));
+}
+
+namespace {
 
 // ---- The place ----
 
@@ -182,6 +196,8 @@ HealthCheck CheckObjects(ObjectStore* store) {
                AdviceOnObjects(damage->front()));
 }
 
+}  // namespace
+
 HealthCheck CheckOperationLog(const OperationLog& log) {
   uint64_t operations = 0;
   const Result<void> read = log.ForEach([&](const Operation&) { ++operations; });
@@ -231,27 +247,38 @@ HealthCheck CheckSettings(const std::string& root) {
 }
 
 HealthCheck CheckRefs(const RefStore& refs, const OperationLog& log, ObjectStore* store) {
-  Result<std::vector<Ref>> list = refs.List();
-  if (!list) return Wrong("refs", list.error(), kAdviceRefs);
+  Result<RefListing> listing = refs.ListAll();
+  if (!listing) return Wrong("refs", listing.error(), kAdviceRefs);
+  if (!listing->damage.empty()) {
+    std::vector<Error> errors;
+    for (const DamagedRef& damaged : listing->damage) errors.push_back(damaged.error);
+    return Wrong("refs",
+                 Error(errors.front().code(),
+                       Plural(listing->refs.size(), "ref") + "; besides:" + List(errors)),
+                 kAdviceRefs);
+  }
+  std::vector<Ref> list = std::move(listing->refs);
   // A log that cannot be read has a check of its own.
   if (const Result<std::vector<Ref>> branches = ListBranches(log)) {
-    list->insert(list->end(), branches->begin(), branches->end());
+    list.insert(list.end(), branches->begin(), branches->end());
   }
   std::vector<ObjectKey> records;
-  for (const Ref& ref : *list) records.emplace_back(ref.record);
-  if (store == nullptr) return Well("refs", Plural(list->size(), "ref"));
+  for (const Ref& ref : list) records.emplace_back(ref.record);
+  if (store == nullptr) return Well("refs", Plural(list.size(), "ref"));
   const Result<std::vector<bool>> has = store->HasMany(records);
   if (!has) return Wrong("refs", has.error(), kAdvicePacks);
   for (size_t i = 0; i < records.size(); ++i) {
     if ((*has)[i]) continue;
     return Wrong("refs",
-                 Error(ErrorCode::kMissingObject, "ref \"" + (*list)[i].name + "\" points to " +
+                 Error(ErrorCode::kMissingObject, "ref \"" + list[i].name + "\" points to " +
                                                       records[i].ToString() +
                                                       ", which the store does not hold"),
-                 (*list)[i].name.starts_with(kHeadsPrefix) ? kAdvicePacks : kAdviceRefs);
+                 list[i].name.starts_with(kHeadsPrefix) ? kAdvicePacks : kAdviceRefs);
   }
-  return Well("refs", Plural(list->size(), "ref"));
+  return Well("refs", Plural(list.size(), "ref"));
 }
+
+namespace {
 
 // ---- The workspace ----
 
@@ -316,7 +343,7 @@ Result<HealthReport> Engine::CheckHealth(const EngineOptions& options, const Wor
   Result<Backend> backend = IdentifyStore(options.store, options.backends);
   if (!backend) {
     if (backend.error().code() == ErrorCode::kNoStore) return std::move(backend).error();
-    add(Wrong("store", backend.error(), AdviceOnStore(backend.error())));
+    add(StoreTrouble(backend.error()));
     return report;
   }
   State state(options, std::move(backend).value());

@@ -105,6 +105,11 @@ class Engine::State : public SnapshotKeeper {
   void CountCommit(const Report& report);
   // Merges packs if it is time to. Best effort: what was committed stands without it.
   void Maintain(ObjectStore* store) const;
+  // What Engine::Verify does with the whole store, and with single snapshots.
+  Result<void> VerifyStore(const VerifyRequest& request, VerifyReport* report);
+  Result<void> VerifySnapshots(const VerifyRequest& request, VerifyReport* report);
+  // What Engine::Repair does with a store whose marker is whole.
+  Result<void> RepairStore(const RepairRequest& request, RepairReport* report);
   // What Engine::Restore does in each mode, but for the counting.
   Result<RestoreReport> RestoreLazily(const RestoreRequest& request);
   Result<RestoreReport> RestoreEagerly(const RestoreRequest& request, const Selector& selector);

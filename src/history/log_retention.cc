@@ -89,14 +89,6 @@ Result<NewLog> MakeLog(ByteView old_log, const OldEntries& entries) {
   return log;
 }
 
-// Whatever was noted of places in the log is nothing from here on, whether it is replaced or not.
-Result<void> RaiseLogNumber(const std::string& epoch_path) {
-  HELIOS_TRY_ASSIGN(StoreEpoch epoch, ReadEpoch(epoch_path));
-  epoch.log = NextEpoch(epoch.log, epoch.is_known);
-  if (!epoch.is_known) epoch.collection = epoch.log;
-  return WriteEpoch(epoch_path, epoch);
-}
-
 }  // namespace
 
 Result<uint64_t> OperationLog::Retain(const RetainFilter& keep) const {

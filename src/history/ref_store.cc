@@ -11,6 +11,7 @@
 
 #include "base/codec.h"
 #include "base/hex.h"
+#include "base/set_aside.h"
 #include "object/hash.h"
 
 namespace helios {
@@ -236,19 +237,119 @@ Result<bool> RefStore::Delete(std::string_view name) const {
 }
 
 Result<std::vector<Ref>> RefStore::List() const {
-  std::vector<Ref> refs;
+  HELIOS_TRY_ASSIGN(RefListing listing, ListAll());
+  if (!listing.damage.empty()) return std::move(listing.damage.front().error);
+  return std::move(listing.refs);
+}
+
+Result<RefListing> RefStore::ListAll() const {
+  RefListing listing;
   HELIOS_TRY_ASSIGN(const std::vector<std::string> folders, NamesIn(folder_));
   for (const std::string& folder : folders) {
     if (folder.size() != kFolderDigits || !IsHex(folder)) continue;
     HELIOS_TRY_ASSIGN(const std::vector<std::string> names, NamesIn(folder_ + "/" + folder));
     for (const std::string& name : names) {
       if (name.size() != 2 * Digest::kSize || !IsHex(name)) continue;
-      HELIOS_TRY_ASSIGN(std::optional<Ref> ref, Read(folder + "/" + name, ""));
-      if (ref) refs.push_back(*std::move(ref));  // otherwise removed meanwhile
+      Result<std::optional<Ref>> ref = Read(folder + "/" + name, "");
+      if (!ref) {
+        listing.damage.push_back(Examine(folder + "/" + name, std::move(ref).error()));
+      } else if (*ref) {  // otherwise removed meanwhile
+        listing.refs.push_back(**std::move(ref));
+      }
     }
   }
-  std::sort(refs.begin(), refs.end(), [](const Ref& a, const Ref& b) { return a.name < b.name; });
-  return refs;
+  std::sort(listing.refs.begin(), listing.refs.end(),
+            [](const Ref& a, const Ref& b) { return a.name < b.name; });
+  return listing;
+}
+
+DamagedRef RefStore::Examine(const std::string& file, Error error) const {
+  DamagedRef damaged{std::move(error), file, "", std::nullopt, false};
+  constexpr size_t kHeadBytes = kMagic.size() + sizeof(uint32_t);
+  constexpr size_t kTailBytes = Digest::kSize + sizeof(uint64_t);
+  const Result<std::optional<Bytes>> bytes = ReadFileIfExists(folder_ + "/" + file, kFileBytesMax);
+  if (!bytes || !*bytes || (*bytes)->size() < kHeadBytes + kTailBytes) return damaged;
+  const ByteView view = **bytes;
+  const size_t tail_at = view.size() - kTailBytes;
+  const RecordId record{Digest::FromBytes(view.data() + tail_at)};
+  // The length of a name takes one byte or two; which of both it was, the file's own name proves.
+  for (size_t begin = kHeadBytes + 1; begin <= std::min(kHeadBytes + 2, tail_at); ++begin) {
+    const ByteView name = view.substr(begin, tail_at - begin);
+    if (FileOf(name) != file || !CheckRefName(name)) continue;
+    damaged.name = name;
+    damaged.record = record;
+    return damaged;
+  }
+  const ByteView checked = view.substr(0, view.size() - sizeof(uint64_t));
+  Decoder decoder(checked.substr(kHeadBytes));
+  const std::string name(decoder.String(kNameBytesMax));
+  const Result<Ref> elsewhere = Decode(view, name, FileOf(name), folder_ + "/" + file);
+  if (!elsewhere) return damaged;
+  damaged.name = elsewhere->name;
+  damaged.record = elsewhere->record;
+  damaged.is_misplaced = true;
+  return damaged;
+}
+
+Result<RefRepair> RefStore::Repair(const HasRecord& has, const std::string& aside) const {
+  RefRepair repair;
+  HELIOS_TRY_ASSIGN(RefListing listing, ListAll());
+  for (const DamagedRef& damaged : listing.damage) {
+    if (damaged.error.code() != ErrorCode::kCorrupt) continue;  // a newer build may know it
+    HELIOS_TRY_ASSIGN(std::string place, KeepAside(folder_ + "/" + damaged.file, aside));
+    repair.set_aside.push_back(std::move(place));
+  }
+  for (const DamagedRef& damaged : listing.damage) {
+    if (damaged.error.code() != ErrorCode::kCorrupt || damaged.is_misplaced) continue;
+    HELIOS_TRY(RepairOne(damaged, has, &repair));
+  }
+  // Each move brings one ref home.
+  for (size_t moves = listing.damage.size(); moves > 0; --moves) {
+    HELIOS_TRY_ASSIGN(listing, ListAll());
+    const auto misplaced =
+        std::find_if(listing.damage.begin(), listing.damage.end(),
+                     [](const DamagedRef& damaged) { return damaged.is_misplaced; });
+    if (misplaced == listing.damage.end()) break;
+    HELIOS_TRY(Move(*misplaced));
+    repair.repaired.push_back(misplaced->name);
+  }
+  return repair;
+}
+
+Result<void> RefStore::RepairOne(const DamagedRef& damaged, const HasRecord& has,
+                                 RefRepair* repair) const {
+  const std::string path = folder_ + "/" + damaged.file;
+  HELIOS_TRY_ASSIGN(const FileLock lock, LockFolderOf(damaged.file));
+  if (!damaged.name.empty() && damaged.record && has(*damaged.record)) {
+    repair->repaired.push_back(damaged.name);
+    return ReplaceFile(FolderOf(path), path.substr(path.rfind('/') + 1),
+                       Encode({damaged.name, *damaged.record}), Durability::kDurable);
+  }
+  repair->lost.push_back(damaged.name.empty() ? path : damaged.name);
+  std::error_code failure;
+  fs::remove_all(path, failure);
+  if (failure) return Error::FromErrno(failure.value(), "remove", path);
+  return SyncFolder(FolderOf(path));
+}
+
+Result<void> RefStore::Move(const DamagedRef& misplaced) const {
+  const std::string from = folder_ + "/" + misplaced.file;
+  const std::string home = FileOf(misplaced.name);
+  const std::string to = folder_ + "/" + home;
+  HELIOS_TRY_ASSIGN(const FileLock lock, LockFolderOf(home));
+  const Result<std::optional<Ref>> there = Read(home, misplaced.name);
+  int failed = 0;
+  if (there && *there) {
+    failed = ::unlink(from.c_str());  // a copy of what the ref was, or is
+  } else if (there) {
+    failed = ::rename(from.c_str(), to.c_str());
+  } else {
+    // What lies there is another's: both are brought home.
+    failed = ::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_EXCHANGE);
+  }
+  if (failed != 0) return Error::FromErrno(errno, "move", from);
+  HELIOS_TRY(SyncFolder(FolderOf(to)));
+  return SyncFolder(FolderOf(from));
 }
 
 }  // namespace helios

@@ -3,6 +3,7 @@
 #ifndef HELIOS_HISTORY_REF_STORE_H_
 #define HELIOS_HISTORY_REF_STORE_H_
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,6 +24,28 @@ struct Ref {
   std::string name;
   RecordId record;
   friend bool operator==(const Ref&, const Ref&) = default;
+};
+
+// A ref's file that cannot be read, and what it seems to say.
+struct DamagedRef {
+  Error error;
+  std::string file;  // below the folder of refs
+  std::string name;  // whose file it is or was to be: its hash, or a check, proves it; else empty
+  std::optional<RecordId> record;  // that it may point to
+  bool is_misplaced = false;       // it is whole, under another ref's file name
+};
+
+// Every ref of a store, and the files that are damaged.
+struct RefListing {
+  std::vector<Ref> refs;  // by name
+  std::vector<DamagedRef> damage;
+};
+
+// What became of damaged refs.
+struct RefRepair {
+  std::vector<std::string> repaired;   // names
+  std::vector<std::string> lost;       // names, or files where no name can be told
+  std::vector<std::string> set_aside;  // where the damaged files are now
 };
 
 // kInvalidArgument, saying why, unless `name` may name a ref: 1 to 255 bytes; parts separated by
@@ -52,10 +75,22 @@ class RefStore {
 
   // Every ref, by name. One that changes meanwhile is given as it was or as it is.
   Result<std::vector<Ref>> List() const;
+  // The same, but damage of one does not hide the others.
+  Result<RefListing> ListAll() const;
+
+  // Makes damaged refs anew whose name is proven and whose record `has` knows, moves whole ones to
+  // where they belong, and removes the others. Whatever is replaced or removed is kept in the
+  // folder `aside` before. Durable on return; killed at any moment, it can be called again.
+  using HasRecord = std::function<bool(const RecordId& record)>;
+  Result<RefRepair> Repair(const HasRecord& has, const std::string& aside) const;
 
  private:
   // Makes what is not there yet of the folder for `file`, and locks it against other writers.
   Result<FileLock> LockFolderOf(const std::string& file) const;
+  DamagedRef Examine(const std::string& file, Error error) const;
+  Result<void> RepairOne(const DamagedRef& damaged, const HasRecord& has, RefRepair* repair) const;
+  // Brings a whole ref to its own file's name.
+  Result<void> Move(const DamagedRef& misplaced) const;
   // `name` is for messages; empty where only the file is known.
   Result<std::optional<Ref>> Read(const std::string& file, const std::string& name) const;
 

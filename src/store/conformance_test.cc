@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <map>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <thread>
@@ -610,6 +611,46 @@ TEST_P(StoreConformance, SameDigestOfTwoKindsAreTwoObjects) {
   const Result<std::map<ObjectKey, uint64_t>> keys = ListKeys(*store_);
   ASSERT_TRUE(Ok(keys));
   EXPECT_EQ(keys->size(), 2u);
+}
+
+TEST_P(StoreConformance, VerifyReadsEveryObjectAndFindsEachWhole) {
+  std::vector<Object> objects = MakeBlobs(300, 1);
+  for (const ObjectKind kind : kAllKinds) objects.push_back(MakeObject(kind, "of every kind"));
+  objects.push_back(MakeBlob(""));
+  objects.push_back(MakeBlob(RandomBytes(300'000, 2)));
+  ASSERT_TRUE(Ok(store_->PutMany(objects)));
+  std::mutex mutex;
+  std::set<ObjectKey> whole;
+  VerifyObjectsRequest request;
+  request.threads = 3;
+  request.object = [&](const ObjectKey& key, uint64_t, bool is_whole) {
+    const std::lock_guard<std::mutex> lock(mutex);
+    EXPECT_TRUE(is_whole);
+    whole.insert(key);
+  };
+  const Result<VerifyObjectsReport> report = store_->Verify(request);
+  ASSERT_TRUE(Ok(report));
+  EXPECT_EQ(report->damage.count, 0u);
+  EXPECT_EQ(report->objects, objects.size());
+  const std::vector<ObjectKey> keys = KeysOf(objects);
+  EXPECT_EQ(whole, std::set<ObjectKey>(keys.begin(), keys.end()));
+
+  request.reads = [](uint64_t) { return false; };
+  whole.clear();
+  const Result<VerifyObjectsReport> unread = store_->Verify(request);
+  ASSERT_TRUE(Ok(unread));
+  EXPECT_EQ(unread->objects, 0u);
+  EXPECT_EQ(whole.size(), keys.size()) << "what is not read counts as whole";
+}
+
+TEST_P(StoreConformance, RepairLeavesAWholeStoreAsItIs) {
+  const std::vector<Object> objects = MakeBlobs(100, 1);
+  ASSERT_TRUE(Ok(store_->PutMany(objects)));
+  const Result<RepairObjectsReport> report = store_->Repair({});
+  ASSERT_TRUE(Ok(report));
+  EXPECT_EQ(report->salvaged_objects, 0u);
+  EXPECT_EQ(report->set_aside, std::vector<std::string>());
+  EXPECT_TRUE(Ok(ExpectHoldsAll(*store_, objects)));
 }
 
 TEST_P(StoreConformance, MaintainChangesNothingThatIsHeld) {

@@ -24,7 +24,7 @@ class CountingBatch : public ObjectBatch {
   MetricsRecorder* metrics_;
 };
 
-Result<void> Verify(const ObjectKey& key, ByteView bytes) {
+Result<void> CheckHash(const ObjectKey& key, ByteView bytes) {
   if (HashObject(key.kind, bytes) == key.digest) return {};
   return Error(ErrorCode::kCorrupt,
                "object is damaged: the stored bytes of " + key.ToString() + " have another hash");
@@ -56,13 +56,13 @@ Result<std::unique_ptr<ObjectBatch>> CountingStore::OpenBatch() {
 
 Result<std::optional<Bytes>> VerifyingStore::Get(const ObjectKey& key) {
   HELIOS_TRY_ASSIGN(std::optional<Bytes> bytes, inner().Get(key));
-  if (bytes) HELIOS_TRY(Verify(key, *bytes));
+  if (bytes) HELIOS_TRY(CheckHash(key, *bytes));
   return bytes;
 }
 
 Result<void> VerifyingStore::GetMany(std::span<const ObjectKey> keys, const GetSink& sink) {
   return inner().GetMany(keys, [&](size_t index, std::optional<ByteView> bytes) -> Result<void> {
-    if (bytes) HELIOS_TRY(Verify(keys[index], *bytes));
+    if (bytes) HELIOS_TRY(CheckHash(keys[index], *bytes));
     return sink(index, bytes);
   });
 }

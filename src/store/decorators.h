@@ -47,6 +47,12 @@ class ForwardingStore : public ObjectStore {
     return inner_->HasParts(parts);
   }
   Result<std::vector<Error>> Check() override { return inner_->Check(); }
+  Result<VerifyObjectsReport> Verify(const VerifyObjectsRequest& request) override {
+    return inner_->Verify(request);
+  }
+  Result<RepairObjectsReport> Repair(const RepairObjectsRequest& request) override {
+    return inner_->Repair(request);
+  }
   void SetCompression(Compression compression) override { inner_->SetCompression(compression); }
 
  protected:

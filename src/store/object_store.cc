@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/codec.h"
+#include "object/hash.h"
+
 namespace helios {
 namespace {
 
@@ -74,6 +77,40 @@ Result<OptimizeReport> ObjectStore::Optimize(const OptimizeRequest&) {
   report.bytes_before = before.bytes_on_disk;
   report.bytes_after = after.bytes_on_disk;
   return report;
+}
+
+Result<VerifyObjectsReport> ObjectStore::Verify(const VerifyObjectsRequest& request) {
+  VerifyObjectsReport report;
+  std::vector<ObjectKey> keys;
+  HELIOS_TRY(ForEachKey([&](const ObjectKey& key, uint64_t) -> Result<void> {
+    keys.push_back(key);
+    return {};
+  }));
+  for (const ObjectKey& key : keys) {
+    const auto piece = LoadLittleEndian<uint64_t>(key.digest.bytes.data());
+    if (!request.contents || (request.reads && !request.reads(piece))) {
+      if (request.object) request.object(key, 0, true);
+      continue;
+    }
+    const Result<std::optional<Bytes>> bytes = Get(key);
+    if (bytes && !*bytes) continue;  // deleted meanwhile
+    const bool is_whole = bytes && HashObject(key.kind, **bytes) == key.digest;
+    const uint64_t size = bytes ? (*bytes)->size() : 0;
+    ++report.objects;
+    report.bytes += size;
+    if (request.object) request.object(key, size, is_whole);
+    if (is_whole) continue;
+    const Error error = !bytes
+                            ? bytes.error()
+                            : Error(ErrorCode::kCorrupt,
+                                    "the stored bytes of " + key.ToString() + " have another hash");
+    report.damage.Add({"", std::nullopt, key, error});
+  }
+  return report;
+}
+
+Result<RepairObjectsReport> ObjectStore::Repair(const RepairObjectsRequest&) {
+  return RepairObjectsReport();
 }
 
 }  // namespace helios

@@ -57,6 +57,13 @@ Result<void> WriteEpoch(const std::string& path, const StoreEpoch& epoch) {
   return status.st_size == 0 ? SyncFolder(path.substr(0, path.rfind('/'))) : Result<void>();
 }
 
+Result<void> RaiseLogNumber(const std::string& path) {
+  HELIOS_TRY_ASSIGN(StoreEpoch epoch, ReadEpoch(path));
+  epoch.log = NextEpoch(epoch.log, epoch.is_known);
+  if (!epoch.is_known) epoch.collection = epoch.log;
+  return WriteEpoch(path, epoch);
+}
+
 uint64_t NextEpoch(uint64_t number, bool is_known) {
   if (is_known) return number + 1;
   // Nobody collects once in a microsecond: what was counted up from one stays behind the clock.

@@ -33,6 +33,10 @@ Result<StoreEpoch> ReadEpoch(const std::string& path);
 // whoever holds the file locked.
 Result<void> WriteEpoch(const std::string& path, const StoreEpoch& epoch);
 
+// Durable on return: whatever was noted of places in the operation log is nothing from here on,
+// whether it is replaced or not. Only for whoever holds the file locked.
+Result<void> RaiseLogNumber(const std::string& path);
+
 // The number that follows; after damage one that was never used.
 uint64_t NextEpoch(uint64_t number, bool is_known);
 

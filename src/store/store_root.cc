@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "base/set_aside.h"
 #include "base/text_lines.h"
 #include "helios/owner.h"
 #include "store/lease_table.h"
@@ -107,6 +108,31 @@ Result<void> CreateStore(const std::string& given_path, const Backend& backend,
     return made;
   }
   return SyncFolder(parent);
+}
+
+Result<bool> RepairMarker(const std::string& path, std::span<const Backend> backends,
+                          const std::string& aside, bool dry_run) {
+  const StorePaths paths{path};
+  const Backend* found = nullptr;
+  struct stat status;
+  for (const Backend& backend : backends) {
+    const std::string folder = paths.BackendFolder(backend.name);
+    if (::stat(folder.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) continue;
+    if (found != nullptr) return false;
+    found = &backend;
+  }
+  const auto is_there = [&](const std::string& part) { return ::stat(part.c_str(), &status) == 0; };
+  // Whatever holds these is or was a store.
+  if (found == nullptr || !is_there(paths.Workspaces()) ||
+      (!is_there(paths.OperationLog()) && !is_there(paths.Lock()))) {
+    return false;
+  }
+  if (dry_run) return true;
+  if (is_there(paths.Marker())) {
+    HELIOS_TRY_ASSIGN(const std::string kept, KeepAside(paths.Marker(), aside));
+  }
+  HELIOS_TRY(ReplaceFile(path, kStoreMarkerFile, MarkerText(*found), Durability::kDurable));
+  return true;
 }
 
 Result<Backend> IdentifyStore(const std::string& path, std::span<const Backend> backends) {

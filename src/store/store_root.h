@@ -37,6 +37,8 @@ struct StorePaths {
   std::string Leases() const { return root + "/leases"; }
   // How often objects were taken away (store_epoch.h).
   std::string Epoch() const { return root + "/epoch"; }
+  // Damaged files that were replaced: for people.
+  std::string Damaged() const { return root + "/damaged"; }
 };
 
 // Creates a store at `path`: whole, under a temporary name beside it, then renamed. An empty folder
@@ -45,6 +47,11 @@ struct StorePaths {
 // something else is there.
 Result<void> CreateStore(const std::string& path, const Backend& backend,
                          const std::optional<Compression>& compression = std::nullopt);
+
+// Writes the marker of the store at `path` anew, if the folder holds all else of a store of just
+// one of `backends`: true then. The damaged one is kept in `aside`. `dry_run`: only says whether.
+Result<bool> RepairMarker(const std::string& path, std::span<const Backend> backends,
+                          const std::string& aside, bool dry_run);
 
 // Which of `backends` the store at `path` is made of. Errors: kNoStore if there is no store,
 // kCorrupt naming a marker that is not whole, kUnsupported naming a version or backend that is not

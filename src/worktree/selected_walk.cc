@@ -5,9 +5,8 @@
 
 namespace helios {
 
-Result<TreeTotals> CountSelected(const TreeReader& reader, const TreeId& tree,
-                                 const std::string& path, const Selector& selector) {
-  TreeTotals totals;
+Result<void> ForEachSelected(const TreeReader& reader, const TreeId& tree, const std::string& path,
+                             const Selector& selector, const SelectedSink& sink) {
   std::vector<std::pair<TreeId, std::string>> stack{{tree, path}};
   while (!stack.empty()) {
     const TreeId folder = stack.back().first;
@@ -22,14 +21,25 @@ Result<TreeTotals> CountSelected(const TreeReader& reader, const TreeId& tree,
         if (is_directory && (selected || selector.MaySelectBelow(below))) {
           stack.emplace_back(TreeId{entry.id}, std::move(below));
         } else if (selected) {
-          totals.files += entry.Totals().files;
-          totals.bytes += entry.Totals().bytes;
+          HELIOS_TRY(sink(below, entry));
         }
       }
       return {};
     };
     HELIOS_TRY(reader.ForEachPage(folder, nullptr, take));
   }
+  return {};
+}
+
+Result<TreeTotals> CountSelected(const TreeReader& reader, const TreeId& tree,
+                                 const std::string& path, const Selector& selector) {
+  TreeTotals totals;
+  const auto count = [&](const std::string&, const TreeEntry& entry) -> Result<void> {
+    totals.files += entry.Totals().files;
+    totals.bytes += entry.Totals().bytes;
+    return {};
+  };
+  HELIOS_TRY(ForEachSelected(reader, tree, path, selector, count));
   return totals;
 }
 

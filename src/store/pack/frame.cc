@@ -209,4 +209,24 @@ Result<DecodedFrame> DecodeFrame(ByteView frame) {
   return decoded;
 }
 
+Bytes DecodeDamaged(Encoding encoding, ByteView payload, size_t raw_length) {
+  if (encoding == Encoding::kStored) return Bytes(payload.substr(0, raw_length));
+  Bytes raw(raw_length, '\0');
+  ZSTD_inBuffer in{payload.data(), payload.size(), 0};
+  ZSTD_outBuffer out{raw.data(), raw.size(), 0};
+  ZSTD_DCtx* const context = ThreadDecompressor();
+  (void)ZSTD_DCtx_reset(context, ZSTD_reset_session_only);
+  // Gives block by block: what comes before the damaged one is as it was.
+  while (out.pos < out.size) {
+    const size_t taken = in.pos;
+    const size_t given = out.pos;
+    const size_t hint = ZSTD_decompressStream(context, &out, &in);
+    const bool stands_still = in.pos == taken && out.pos == given;
+    if (ZSTD_isError(hint) || hint == 0 || stands_still) break;
+  }
+  (void)ZSTD_DCtx_reset(context, ZSTD_reset_session_only);
+  raw.resize(out.pos);
+  return raw;
+}
+
 }  // namespace helios::pack

@@ -82,6 +82,10 @@ bool IsWholeFrame(ByteView frame);
 // Nothing is allocated for a size that the limits do not allow.
 Result<DecodedFrame> DecodeFrame(ByteView frame);
 
+// What a payload gives from its beginning up to where it is damaged: bytes that nothing vouches
+// for.
+Bytes DecodeDamaged(Encoding encoding, ByteView payload, size_t raw_length);
+
 }  // namespace helios::pack
 
 #endif  // HELIOS_STORE_PACK_FRAME_H_

@@ -2,6 +2,7 @@
 #ifndef HELIOS_STORE_PACK_PACK_READER_H_
 #define HELIOS_STORE_PACK_PACK_READER_H_
 
+#include <cerrno>
 #include <memory>
 #include <optional>
 #include <string>
@@ -38,8 +39,19 @@ class PackReader {
   Result<DecodedFrame> ReadFrame(uint32_t frame) const;
   // The frame's bytes as they lie in the file; kCorrupt if its check does not hold.
   Result<Bytes> ReadRawFrame(uint32_t frame) const;
+  // Bytes of the file, however many frames they are.
+  Result<void> ReadBytes(void* out, size_t size, uint64_t offset) const {
+    return Read(out, size, offset);
+  }
+  // One bucket of the index, sorted by id.
+  Result<std::unique_ptr<std::vector<IndexEntry>>> ReadBucket(uint32_t bucket) const;
+  uint32_t bucket_count() const { return static_cast<uint32_t>(buckets_.size()); }
   // Every entry of the index, sorted by id.
   Result<std::vector<IndexEntry>> ReadEntries() const;
+
+  // Errors that name the pack, and where in it a frame lies.
+  Error Damaged(std::string_view reason) const;
+  Error DamagedFrame(uint32_t frame, ErrorCode code, std::string_view reason) const;
 
   const std::string& name() const { return name_; }
   const std::string& path() const { return path_; }
@@ -62,12 +74,8 @@ class PackReader {
   Result<void> ReadTables();
   Result<void> CheckTables() const;
   Result<const std::vector<IndexEntry>*> LoadBucket(uint32_t bucket) HELIOS_EXCLUDES(mutex_);
-  Result<std::unique_ptr<std::vector<IndexEntry>>> ReadBucket(uint32_t bucket) const;
   Result<void> ReadFrameBytes(uint32_t frame, char* out) const;
   Result<void> Read(void* out, size_t size, uint64_t offset) const;
-  Error Damaged(std::string_view reason) const;
-  Error DamagedFrame(uint32_t frame, ErrorCode code, std::string_view reason) const;
-
   const std::string name_;
   const std::string path_;
   const std::shared_ptr<OpenFiles> files_;
@@ -79,6 +87,15 @@ class PackReader {
   Mutex mutex_;
   std::vector<std::unique_ptr<std::vector<IndexEntry>>> loaded_ HELIOS_GUARDED_BY(mutex_);
 };
+
+// The pack was merged away between its listing and its opening: what it held is elsewhere.
+inline bool IsGone(const Error& error) { return error.os_error() == ENOENT; }
+
+// The trouble of one pack, damaged or kept from this process: it must not hide what others hold.
+inline bool IsOfOnePack(const Error& error) {
+  return error.code() == ErrorCode::kCorrupt || error.code() == ErrorCode::kUnsupported ||
+         error.os_error() == EACCES || error.os_error() == EPERM;
+}
 
 }  // namespace helios::pack
 

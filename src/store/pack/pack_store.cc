@@ -102,17 +102,8 @@ Packs ChooseOptimize(const Packs& largest_first, const std::map<std::string, Err
   return chosen;
 }
 
-// The pack was merged away between its listing and its opening: what it held is elsewhere.
-bool IsGone(const Error& error) { return error.os_error() == ENOENT; }
-
 bool IsRefusal(const Error& error) {
   return error.os_error() == EACCES || error.os_error() == EPERM || error.os_error() == EROFS;
-}
-
-// The trouble of one pack, damaged or kept from this process: it must not hide what others hold.
-bool IsOfOnePack(const Error& error) {
-  return error.code() == ErrorCode::kCorrupt || error.code() == ErrorCode::kUnsupported ||
-         error.os_error() == EACCES || error.os_error() == EPERM;
 }
 
 // A pack by a number: names are random, and as good as unique in half their length.
@@ -509,14 +500,14 @@ std::unordered_map<uint64_t, uint64_t> PackStore::ReadMerged() const {
   return merged;
 }
 
-void PackStore::NoteMerged(const std::vector<PackPointer>& packs, const std::string& target) const {
+void PackStore::NoteMerged(const std::vector<std::string>& packs, const std::string& target) const {
   const Result<std::optional<Bytes>> known =
       ReadFileIfExists(folder_ + "/" + kMergedFile, kMergedBytesMax);
   Bytes notes = known && *known ? **known : Bytes();
   notes.resize(notes.size() - notes.size() % kMergeNoteBytes);
   Encoder encoder(&notes);
-  for (const PackPointer& pack : packs) {
-    encoder.Fixed(PartOf(pack->name()));
+  for (const std::string& pack : packs) {
+    encoder.Fixed(PartOf(pack));
     encoder.Fixed(PartOf(target));
   }
   if (notes.size() > kMergedBytesMax) notes.erase(0, notes.size() - kMergedBytesMax);
@@ -706,7 +697,9 @@ Result<void> PackStore::Rewrite(const std::vector<PackPointer>& packs, const Fil
 Result<void> PackStore::ReplacePacks(const std::vector<PackPointer>& packs,
                                      const PackWriter& writer) {
   HELIOS_TRY(Sync());
-  NoteMerged(packs, writer.published_name() + ".pack");
+  std::vector<std::string> names;
+  for (const PackPointer& pack : packs) names.push_back(pack->name());
+  NoteMerged(names, writer.published_name() + ".pack");
   HELIOS_TRY(RaiseGeneration());
   for (const PackPointer& pack : packs) {
     if (::unlink(pack->path().c_str()) != 0 && errno != ENOENT) {

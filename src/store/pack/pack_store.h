@@ -19,6 +19,7 @@
 
 #include "base/mutex.h"
 #include "helios/object_store.h"
+#include "object/key_set.h"
 #include "store/pack/pack_reader.h"
 #include "store/pack/pack_writer.h"
 
@@ -26,6 +27,8 @@ namespace helios::pack {
 
 // Held by whoever removes packs, in the folder.
 inline constexpr char kMergeLockFile[] = "merge.lock";
+// Below the folder of packs: what `Repair` set aside. Nobody reads it.
+inline constexpr char kDamagedFolder[] = "damaged";
 
 class PackStore : public ObjectStore {
  public:
@@ -49,6 +52,9 @@ class PackStore : public ObjectStore {
   Result<std::vector<uint64_t>> Parts() override;
   Result<bool> HasParts(std::span<const uint64_t> parts) override;
   Result<std::vector<Error>> Check() override;
+  // Pack by pack, each in the order of its bytes: pack_repair.cc, as is Repair.
+  Result<VerifyObjectsReport> Verify(const VerifyObjectsRequest& request) override;
+  Result<RepairObjectsReport> Repair(const RepairObjectsRequest& request) override;
   void SetCompression(Compression compression) override { compression_ = compression; }
 
  private:
@@ -130,6 +136,17 @@ class PackStore : public ObjectStore {
                                                              uint32_t frame)
       HELIOS_EXCLUDES(mutex_);
 
+  // Looks at one pack. False if it was merged away.
+  Result<bool> VerifyPack(const std::string& name, const VerifyObjectsRequest& request,
+                          VerifyObjectsReport* report) const;
+  // Brings what is whole of a damaged pack into a new one, then sets it aside. `whole`: what is
+  // found in others, and grows.
+  Result<void> RepairPack(const std::string& name, const RepairObjectsRequest& request,
+                          KeySet* whole, std::vector<ObjectKey>* named,
+                          RepairObjectsReport* report);
+  // Moves a pack where no reader looks.
+  Result<std::string> SetAside(const std::string& name) const;
+
   using Filter = std::function<bool(const ObjectKey&)>;
   // Replaces `packs` by one pack with their objects, without those for which `drop` is true. If
   // some are damaged, nothing is replaced, and they are added to `damaged`. The caller holds the
@@ -150,7 +167,7 @@ class PackStore : public ObjectStore {
   // Which pack the objects of others went into, by part, as far as it is remembered.
   std::unordered_map<uint64_t, uint64_t> ReadMerged() const;
   // Remembers that `packs` were merged into `target`. Best effort. The caller holds the merge lock.
-  void NoteMerged(const std::vector<PackPointer>& packs, const std::string& target) const;
+  void NoteMerged(const std::vector<std::string>& packs, const std::string& target) const;
 
   const std::string folder_;
   const std::shared_ptr<OpenFiles> files_ = std::make_shared<OpenFiles>();
