@@ -171,8 +171,10 @@ Error Collected(std::string_view text) {
 
 Result<bool> IsNamed(const OperationLog& log, const RefStore& refs, const RecordId& record) {
   bool is_named = false;
-  HELIOS_TRY(log.ForEach(
-      [&](const Operation& operation) { is_named = is_named || operation.record == record; }));
+  HELIOS_TRY(log.ForEach([&](const Operation& operation) {
+    const std::vector<RecordId> named = operation.Records();
+    is_named = is_named || std::find(named.begin(), named.end(), record) != named.end();
+  }));
   if (is_named) return true;
   HELIOS_TRY_ASSIGN(const std::vector<Ref> list, refs.List());
   return std::any_of(list.begin(), list.end(),
