@@ -66,7 +66,7 @@ TEST_F(VerifyTest, SaysTheSameInText) {
   Damage(first_pack_, RandomBytes(200'000, 1));
   const RunResult damaged = Run({"verify", "--text"});
   EXPECT_EQ(damaged.exit_code, 12);
-  for (const std::string part :
+  for (const std::string& part :
        {first_pack_, std::string("frame at "), std::string("noise"),
         std::string("2 paths of 2 snapshots"), std::string("helios repair")}) {
     EXPECT_NE(damaged.out.find(part), std::string::npos) << part << damaged;
