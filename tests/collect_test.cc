@@ -141,7 +141,7 @@ TEST_F(GcTest, AStoreDoesNotGrowBeyondItsSize) {
 
 TEST_F(GcTest, OnAFullDiskGivesBackWhatNeedsNoRoom) {
   for (int i = 0; i < 4; ++i) CommitState(i, 1'000'000);
-  for (const uint64_t room : {uint64_t{0}, uint64_t{600}, uint64_t{100'000}}) {
+  for (const uint64_t room : {uint64_t{0}, uint64_t{4000}, uint64_t{100'000}}) {
     CommitState(static_cast<int>(room) + 10, 1'000'000);
     const uint64_t before = PackBytes();
     RunOptions full;
@@ -150,7 +150,7 @@ TEST_F(GcTest, OnAFullDiskGivesBackWhatNeedsNoRoom) {
     limits.write_bytes = room;
     Impose(limits, &full);
     const RunResult result = Run({"gc", "--keep-last", "1"}, full);
-    // The log must be written anew, which is a few hundred bytes.
+    // The log must be written anew, which is a few kilobytes.
     EXPECT_EQ(result.exit_code, room == 0 ? 14 : 0) << result;
     if (room > 0) {
       EXPECT_LT(PackBytes(), before);

@@ -219,6 +219,17 @@ HealthCheck CheckStatistics(const std::string& path) {
                                          "nothing else is lost.");
 }
 
+HealthCheck CheckEpoch(const std::string& path) {
+  const Result<StoreEpoch> epoch = ReadEpoch(path);
+  if (!epoch) return Wrong("epoch", epoch.error(), kAdviceAccess);
+  if (epoch->is_known) return Well("epoch", "collection " + std::to_string(epoch->collection));
+  return Wrong(
+      "epoch", Error(ErrorCode::kCorrupt, path + " is damaged"),
+      "\"helios repair\" writes it anew. Until then nothing that was noted of the store is "
+      "believed: commands look everything up, and an end that the operation log has lost "
+      "is not noticed.");
+}
+
 HealthCheck CheckFileCache(const std::string& path) {
   const Result<std::vector<std::string>> changed = FileCache::Check(path);
   if (!changed) return Wrong("file_cache", changed.error(), kAdviceAccess);
@@ -361,6 +372,7 @@ Result<HealthReport> Engine::CheckHealth(const EngineOptions& options, const Wor
   add(CheckOperationLog(state.log));
   add(CheckRefs(state.refs, state.log, store));
   add(CheckStatistics(state.paths.Metrics()));
+  add(CheckEpoch(state.paths.Epoch()));
   add(CheckFileCache(state.paths.FileCache()));
   add(CheckLeftovers(state.paths, backend_folder));
   const Result<OpenWorkspace> folder = state.OpenWorkspaceRoot(workspace, false);

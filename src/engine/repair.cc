@@ -112,7 +112,9 @@ Result<void> StoreRepair::RepairObjects(ObjectStore* store) {
 }
 
 Result<void> StoreRepair::RepairOperationLog() {
-  if (!IsDamage(CheckOperationLog(log_))) return {};
+  // Without the epoch nobody can tell whether the log has lost its end.
+  const bool is_whole = !IsDamage(CheckOperationLog(log_)) && !IsDamage(CheckEpoch(paths_.Epoch()));
+  if (is_whole) return {};
   log_was_damaged_ = true;
   if (dry_run()) {
     Step("make the operation log anew of its whole entries");
@@ -252,9 +254,9 @@ Result<void> StoreRepair::RecoverRecords(ObjectStore* verified) {
 
 Result<void> StoreRepair::Look(ObjectStore* verified) {
   HELIOS_TRY_ASSIGN(const std::vector<RecordId> records, NamedRecords(paths_, refs_));
-  report_->after.checks = {CheckSettings(paths_.root), CheckOperationLog(log_),
+  report_->after.checks = {CheckSettings(paths_.root),       CheckOperationLog(log_),
                            CheckRefs(refs_, log_, verified), CheckStatistics(paths_.Metrics()),
-                           CheckFileCache(paths_.FileCache())};
+                           CheckEpoch(paths_.Epoch()),       CheckFileCache(paths_.FileCache())};
   ReferenceSurvey survey(verified, {threads_, options_.progress, false, &whole_});
   HELIOS_TRY(survey.Run(records));
   DamageList& damage = report_->after.objects.damage;

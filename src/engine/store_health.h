@@ -19,6 +19,7 @@ HealthCheck CheckOperationLog(const OperationLog& log);
 HealthCheck CheckRefs(const RefStore& refs, const OperationLog& log, ObjectStore* store);
 HealthCheck CheckSettings(const std::string& root);
 HealthCheck CheckStatistics(const std::string& path);
+HealthCheck CheckEpoch(const std::string& path);
 HealthCheck CheckFileCache(const std::string& path);
 
 }  // namespace helios

@@ -106,11 +106,11 @@ Result<void> Engine::State::VerifyStore(const VerifyRequest& request, VerifyRepo
 
   SetPhase("following snapshots");
   HELIOS_TRY_ASSIGN(const FileLock lock, LockShared());
-  report->checks = {CheckSettings(paths.root), CheckOperationLog(log), CheckRefs(refs, log, store),
-                    CheckStatistics(paths.Metrics()), CheckFileCache(paths.FileCache())};
+  report->checks = {CheckSettings(paths.root),   CheckOperationLog(log),
+                    CheckRefs(refs, log, store), CheckStatistics(paths.Metrics()),
+                    CheckEpoch(paths.Epoch()),   CheckFileCache(paths.FileCache())};
   ReferenceSurvey survey(store, {threads, progress, request.structure, &seen.whole});
-  HELIOS_TRY_ASSIGN(const std::vector<RecordId> records,
-                    NamedRecords(paths, refs));
+  HELIOS_TRY_ASSIGN(const std::vector<RecordId> records, NamedRecords(paths, refs));
   HELIOS_TRY(survey.Run(records));
   HELIOS_TRY(survey.Describe(report));
   seen.ListRecordsNotIn(survey.reached(), report);

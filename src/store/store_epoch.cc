@@ -50,6 +50,11 @@ Result<void> WriteEpoch(const std::string& path, const StoreEpoch& epoch) {
   struct stat status;
   if (::fstat(fd.get(), &status) != 0) return Error::FromErrno(errno, "stat", path);
   HELIOS_TRY(WriteAllAt(fd.get(), EncodeEpoch(epoch), 0, path));
+  // What is longer was damaged.
+  const auto cut = [&] { return ::ftruncate(fd.get(), static_cast<off_t>(kEpochBytes)); };
+  if (status.st_size > static_cast<off_t>(kEpochBytes) && RetryIfInterrupted(cut) != 0) {
+    return Error::FromErrno(errno, "cut", path);
+  }
   if (RetryIfInterrupted([&] { return ::fsync(fd.get()); }) != 0) {
     return Error::FromErrno(errno, "sync", path);
   }

@@ -316,6 +316,9 @@ Result<void> FileWriter::Remove(int folder, const std::string& name, const FileS
   const std::string temporary = TemporaryName();
   if (::renameat(folder, name.c_str(), folder, temporary.c_str()) != 0) {
     if (errno == ENOENT) return {};
+    // A full disk may have no room for another name; removing must not need any.
+    const bool is_full = errno == ENOSPC || errno == EDQUOT;
+    if (is_full && ::unlinkat(folder, name.c_str(), 0) == 0) return {};
     return Error::FromErrno(errno, "remove", name);
   }
   if (IsAsSeen(StatusAt(folder, temporary.c_str()).status, seen)) {

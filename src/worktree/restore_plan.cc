@@ -265,8 +265,14 @@ class Planner {
   Result<void> PlanUncaptured(const Sides& sides, const Findings& findings) {
     // What an operation made is taken back with it, ignored or not.
     const bool was_made = options_.only_changes && sides.baseline != nullptr;
-    if (sides.target == nullptr && !was_made) return {};
+    const bool is_to_go = sides.target == nullptr && sides.baseline != nullptr &&
+                          sides.workspace->entry_class == EntryClass::kUnreadable;
+    if (sides.target == nullptr && !was_made && !is_to_go) return {};
     if (!Reaches(sides.path, IsDirectory(sides.target))) return {};
+    if (is_to_go) {
+      findings.summary->obstacles.push_back({sides.path, kUnreadable});
+      return {};
+    }
     if (sides.workspace->entry_class == EntryClass::kIgnored && options_.look_at_ignored) {
       // Ignored since: the target has it all the same, so what is there counts as any other file.
       Sides seen = sides;

@@ -62,15 +62,24 @@ Result<void> CheckSnapshots(Engine& engine, const Promises& promises) {
 }
 
 // Of what is in the log, acknowledged or not, each snapshot is whole. Where each line stands.
-Result<std::map<std::string, std::string>> CheckLog(Engine& engine, const std::string& store) {
+Result<std::map<std::string, std::string>> CheckLog(Engine& engine, const std::string& store,
+                                                    const Promises& promises) {
   const StorePaths paths{store};
   const OperationLog log(paths.OperationLog(), paths.Workspaces());
   std::map<std::string, std::string> lines;
   std::set<std::string> ids;
+  std::map<std::string, size_t> moves;
   HELIOS_TRY(log.ForEach([&](const Operation& operation) {
-    lines[operation.workspace] = FormatId(operation.record);
-    ids.insert(FormatId(operation.record));
+    if (!operation.ref.empty()) ++moves[operation.ref];
+    if (operation.is_gone) lines.erase(operation.workspace);
+    if (!operation.workspace.empty() && !operation.is_gone) {
+      lines[operation.workspace] = FormatId(operation.record);
+    }
+    for (const RecordId& record : operation.Records()) ids.insert(FormatId(record));
   }));
+  for (const auto& [tag, count] : promises.moves) {
+    if (moves[tag] < count) return Broken("a move of " + tag + " is not in the log");
+  }
   for (const std::string& id : ids) {
     const Result<Files> whole = ReadSnapshot(engine, id);
     if (!whole) return Broken("in the log: " + id + ": " + whole.error().message());
@@ -235,20 +244,29 @@ Result<void> World::Tag(Engine& engine, const std::string& name, const std::stri
   request.name = name;
   request.id = id;
   request.move = true;
+  // One that was kept from telling may have moved it: then there is nothing left to do, or to log.
+  const auto known = Promised().refs.find("tags/" + name);
+  const bool may_be_there = known != Promised().refs.end() && known->second.contains(id);
   Allow(clock(), [&](Promises& promises) {
     std::set<std::string>& at = promises.refs["tags/" + name];
     if (at.empty()) at.insert("");
     at.insert(id);
   });
   HELIOS_TRY(engine.Tag(request));
-  Promise([&](Promises& promises) { promises.refs["tags/" + name] = {id}; });
+  Promise([&](Promises& promises) {
+    promises.refs["tags/" + name] = {id};
+    if (!may_be_there) ++promises.moves["tags/" + name];
+  });
   return {};
 }
 
 Result<void> World::DeleteTag(Engine& engine, const std::string& name) {
   Allow(clock(), [&](Promises& promises) { promises.refs["tags/" + name].insert(""); });
   HELIOS_TRY(engine.DeleteTag(name));
-  Promise([&](Promises& promises) { promises.refs["tags/" + name] = {""}; });
+  Promise([&](Promises& promises) {
+    promises.refs["tags/" + name] = {""};
+    ++promises.moves["tags/" + name];
+  });
   return {};
 }
 
@@ -297,7 +315,7 @@ Result<void> CheckStore(const Promises& promises, const CheckOptions& options) {
     HELIOS_TRY_ASSIGN(const std::unique_ptr<Engine> engine,
                       Engine::Open(OptionsFor(options.store, 1)));
     HELIOS_TRY(CheckSnapshots(*engine, promises));
-    HELIOS_TRY_ASSIGN(auto lines, CheckLog(*engine, options.store));
+    HELIOS_TRY_ASSIGN(auto lines, CheckLog(*engine, options.store, promises));
     for (const auto& [name, allowed] : promises.workspaces) {
       HELIOS_TRY(CheckStands(name, lines[WorkspaceKey("name:" + name)], allowed));
     }

@@ -34,6 +34,7 @@ struct Promises {
   // stands; "" where it may stand at none.
   std::map<std::string, std::set<std::string>> refs;
   std::map<std::string, std::set<std::string>> workspaces;
+  std::map<std::string, size_t> moves;  // of each tag: so many are in the log, or more
 };
 
 class World {
