@@ -64,6 +64,9 @@ Result<void> Engine::DeleteTag(const std::string& name, const Workspace& workspa
   HELIOS_TRY_ASSIGN(const std::string ref, RefBelow(kTagsPrefix, name, "tag"));
   HELIOS_TRY_ASSIGN(const FileLock lock, state.LockShared());
   const Result<std::optional<RecordId>> before = state.refs.Get(ref);
+  const bool is_damaged = !before && (before.error().code() == ErrorCode::kCorrupt ||
+                                      before.error().code() == ErrorCode::kUnsupported);
+  if (!before && !is_damaged) return before.error();
   HELIOS_TRY_ASSIGN(const bool deleted, state.refs.Delete(ref));
   // Of a damaged one nobody knows where it pointed.
   if (deleted && before && *before) return state.LogTag(ref, workspace, *before, std::nullopt);

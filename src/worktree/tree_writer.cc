@@ -692,7 +692,10 @@ class Writer {
         Leave(step.folder, step.parent, *step.plan);
         continue;
       }
-      if (step.folder->EnsureOpen(false, &reports_[0].folders) != 0) continue;
+      if (const int os_error = step.folder->EnsureOpen(false, &reports_[0].folders)) {
+        if (os_error != ENOENT) Fail(0, step.folder->Path(), std::strerror(os_error));
+        continue;
+      }
       for (const PlannedRemoval& removal : step.plan->removals) {
         RemoveOne(0, *step.folder, removal);
       }
