@@ -195,7 +195,7 @@ TEST_F(CrashTest, NothingAcknowledgedIsLostWhenCommitsAreKilled) {
 }
 
 // Besides those who commit: who restores a workspace of its own, who moves a tag, who makes the
-// store smaller, and who reads. Each dies in most rounds.
+// store smaller, who collects what nothing refers to, and who reads. Each dies in most rounds.
 class AllKindsCrashTest : public CrashTest {
  protected:
   void RunARoundOfAllKinds() {
@@ -208,6 +208,7 @@ class AllKindsCrashTest : public CrashTest {
       threads.emplace_back([&] { Restore(id); });
       threads.emplace_back([&] { MoveTag(id); });
       threads.emplace_back([&] { RunOne({"optimize"}, "optimizer"); });
+      threads.emplace_back([&] { RunOne({"gc"}, "collector"); });
       threads.emplace_back([&] { RunOne({"materialize", id, At("read")}, "reader"); });
     }
     for (std::thread& thread : threads) thread.join();

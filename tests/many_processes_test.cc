@@ -73,9 +73,9 @@ class ManyProcessesTest : public HeliosTest {
       Remove(out);
     }
   }
-  void RunMerger(const std::atomic<bool>& over) const {
+  void RunOverAndOver(const std::string& command, const std::atomic<bool>& over) const {
     while (!over) {
-      const RunResult result = RunApart({"optimize"});
+      const RunResult result = RunApart({command});
       ASSERT_EQ(result.exit_code, 0) << result;
     }
   }
@@ -105,7 +105,8 @@ TEST_F(ManyProcessesTest, AllSucceedAndNothingIsLost) {
   for (int i = 0; i < kReaders; ++i) {
     others.emplace_back([&, i] { RunReader(id, first, over, i); });
   }
-  others.emplace_back([&] { RunMerger(over); });
+  others.emplace_back([&] { RunOverAndOver("optimize", over); });
+  others.emplace_back([&] { RunOverAndOver("gc", over); });
   for (std::thread& writer : writers) writer.join();
   over = true;
   for (std::thread& other : others) other.join();
@@ -130,7 +131,11 @@ TEST_F(ManyProcessesTest, NoFileIsMadePerOperation) {
     RunWell({"restore", id});
     RunWell({"read", id + ":own"});
     Materialize(id);
+    RunWell({"undo"});
+    RunWell({"status"});
     RunWell({"optimize"});
+    RunWell({"gc", "--keep-last", "1"});
+    RunWell({"verify"});
     RunWell({"stats"});
   };
   do_everything(0);

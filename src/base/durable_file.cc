@@ -76,6 +76,25 @@ void RemoveAbandonedFiles(const std::string& folder) {
   }
 }
 
+Result<std::vector<std::string>> NamesIn(const std::string& folder) {
+  std::vector<std::string> names;
+  Result<Fd> fd = OpenAt(AT_FDCWD, folder, O_RDONLY | O_DIRECTORY);
+  if (!fd && fd.error().os_error() == ENOENT) return names;
+  if (!fd) return std::move(fd).error();
+  const std::unique_ptr<DIR, DirCloser> dir(::fdopendir(fd->get()));
+  if (dir == nullptr) return Error::FromErrno(errno, "list", folder);
+  (void)fd->Release();  // the stream's by now
+  while (true) {
+    errno = 0;
+    const dirent* entry = ::readdir(dir.get());
+    if (entry == nullptr) break;
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != "..") names.emplace_back(name);
+  }
+  if (errno != 0) return Error::FromErrno(errno, "list", folder);
+  return names;
+}
+
 Result<void> ReplaceFile(const std::string& folder, const std::string& name, ByteView bytes,
                          Durability durability) {
   const std::string path = folder + "/" + name;

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/fd.h"
 
@@ -30,6 +31,8 @@ void RemoveAbandonedFiles(const std::string& folder);
 // regular file (never follows a link, never waits at a fifo).
 Result<std::optional<Bytes>> ReadFileIfExists(const std::string& path, size_t bytes_max);
 
+// The names in a folder, in no particular order; none if it is not there.
+Result<std::vector<std::string>> NamesIn(const std::string& folder);
 Result<void> SyncFolder(const std::string& path);
 // mkdir, fine if a folder (or a link to one) is there. The new folder is accessible to its owner
 // only.

@@ -210,6 +210,10 @@ Result<void> Engine::Collector::AddLeases(bool is_alone) {
   if (!held && !is_alone) return {};
   if (!held) return CannotMark(std::move(held).error());
   for (const ObjectKey& key : *held) {
+    // A slot can still say what one that was killed held: its next holder has yet to write. What a
+    // lease holds was there when it was taken, and is.
+    HELIOS_TRY_ASSIGN(const std::vector<bool> has, store_->HasMany({&key, 1}));
+    if (!has.front()) continue;
     if (key.kind == ObjectKind::kRecord) AddRecord({key.digest});
     if (key.kind == ObjectKind::kTree) roots_.push_back({std::nullopt, {key.digest}, {}, {}});
   }
@@ -217,10 +221,11 @@ Result<void> Engine::Collector::AddLeases(bool is_alone) {
 }
 
 Result<void> Engine::Collector::AddInterruptedRestores() {
-  std::error_code failure;
-  for (std::filesystem::directory_iterator it(state_.paths.Workspaces(), failure), end;
-       !failure && it != end; it.increment(failure)) {
-    const std::optional<RestoreIntent> intent = ReadRestoreIntent(it->path().string());
+  const std::string& workspaces = state_.paths.Workspaces();
+  HELIOS_TRY_ASSIGN(const std::vector<std::string> names, NamesIn(workspaces));
+  for (const std::string& name : names) {
+    HELIOS_TRY_ASSIGN(const std::optional<RestoreIntent> intent,
+                      ReadRestoreIntent(workspaces + "/" + name));
     if (!intent) continue;
     std::vector<RecordId> records{intent->target};
     if (intent->operation) records = intent->operation->Records();
@@ -230,9 +235,6 @@ Result<void> Engine::Collector::AddInterruptedRestores() {
       HELIOS_TRY_ASSIGN(const bool has, state_.HasRecord(record));
       if (has) AddRecord(record);
     }
-  }
-  if (failure) {
-    return Error::FromErrno(failure.value(), "list", state_.paths.Workspaces());
   }
   return {};
 }

@@ -103,6 +103,9 @@ bool HeldFiles::IsOfInterrupted(const std::string& path, const TreeEntry& presen
   const Result<std::optional<TreeEntry>> entry =
       reader_.Lookup(interrupted_->target.snapshot, path);
   if (!entry || !*entry) return false;
+  if (present.kind == EntryKind::kDirectory && present.below.files == 0) {
+    return (*entry)->kind == EntryKind::kDirectory;  // nothing had come into it
+  }
   if (!IsFile(present.kind)) return **entry == present;
   const Result<bool> begins = reader_.BeginsWith(**entry, present.size, {present.id});
   return begins && *begins;

@@ -128,7 +128,8 @@ Result<RestoreReport> Engine::ResumeRestore(const ResumeRequest& request) {
   State& state = *state_;
   HELIOS_TRY_ASSIGN(const OpenWorkspace workspace,
                     state.OpenWorkspaceRoot(request.workspace, false));
-  const std::optional<RestoreIntent> intent = ReadRestoreIntent(state.FolderOf(workspace));
+  HELIOS_TRY_ASSIGN(const std::optional<RestoreIntent> intent,
+                    ReadRestoreIntent(state.FolderOf(workspace)));
   if (!intent) return NothingInterrupted(workspace);
   if (!intent->operation) {
     if (request.abort) {

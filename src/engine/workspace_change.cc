@@ -244,7 +244,8 @@ Result<void> Engine::State::CarryOut(WorkspaceChange& change, Operation operatio
 
 Result<std::optional<InterruptedRestore>> Engine::State::FindInterruptedRestore(
     const OpenWorkspace& workspace) {
-  const std::optional<RestoreIntent> intent = ReadRestoreIntent(FolderOf(workspace));
+  HELIOS_TRY_ASSIGN(const std::optional<RestoreIntent> intent,
+                    ReadRestoreIntent(FolderOf(workspace)));
   if (!intent) return std::optional<InterruptedRestore>();
   // The last thing that a restore does is to remove its intent. A power cut can bring it back.
   bool is_finished = false;

@@ -5,7 +5,6 @@
 
 #include <cerrno>
 #include <chrono>
-#include <filesystem>
 #include <unordered_map>
 
 #include "base/durable_file.h"
@@ -28,15 +27,15 @@ using Places = std::unordered_map<std::string, Place>;
 
 // What a checkpoint says must hold of the new log. Those of lines that it does not know go.
 Result<void> RenewCheckpoints(const std::string& workspaces, const Places& places, uint64_t log) {
-  std::error_code failure;
-  for (std::filesystem::directory_iterator it(workspaces, failure), end; !failure && it != end;
-       it.increment(failure)) {
-    const std::string checkpoint = CheckpointPath(it->path().string());
+  HELIOS_TRY_ASSIGN(const std::vector<std::string> names, NamesIn(workspaces));
+  for (const std::string& name : names) {
+    const std::string folder = workspaces + "/" + name;
+    const std::string checkpoint = CheckpointPath(folder);
     struct stat status;
     if (::lstat(checkpoint.c_str(), &status) != 0) continue;
-    const auto place = places.find(it->path().filename().string());
+    const auto place = places.find(name);
     if (place != places.end()) {
-      HELIOS_TRY(WriteCheckpoint(it->path().string(), place->second.entry, place->second.end, log));
+      HELIOS_TRY(WriteCheckpoint(folder, place->second.entry, place->second.end, log));
     } else if (::unlink(checkpoint.c_str()) != 0 && errno != ENOENT) {
       return Error::FromErrno(errno, "remove", checkpoint);
     }

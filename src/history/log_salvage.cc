@@ -1,7 +1,6 @@
 #include "history/log_salvage.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <iterator>
 #include <unordered_set>
 
@@ -46,11 +45,9 @@ Result<SalvagedLog> SalvageLog(const std::string& path, const std::string& works
   std::unordered_set<std::string> known;
   for (const Entry& entry : entries) known.insert(entry.payload);
   SalvagedLog salvaged;
-  std::error_code failure;
-  for (std::filesystem::directory_iterator it(workspaces, failure), end; !failure && it != end;
-       it.increment(failure)) {
-    const std::optional<LogCheckpoint> checkpoint =
-        ReadCheckpoint(it->path().string(), it->path().filename().string());
+  HELIOS_TRY_ASSIGN(const std::vector<std::string> names, NamesIn(workspaces));
+  for (const std::string& name : names) {
+    const std::optional<LogCheckpoint> checkpoint = ReadCheckpoint(workspaces + "/" + name, name);
     if (!checkpoint || (numbers.is_known && checkpoint->log != numbers.log)) continue;
     ByteView rest = checkpoint->entry;
     const std::optional<ByteView> payload = TakeEntry(&rest);

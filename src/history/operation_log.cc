@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <filesystem>
 
 #include "base/hex.h"
 #include "object/hash.h"
@@ -183,10 +182,9 @@ std::vector<Error> OperationLog::CheckCheckpoints() const {
 
 std::vector<Error> OperationLog::CheckCheckpointsIn(int fd) const {
   std::vector<Error> lost;
-  std::error_code failure;
-  for (std::filesystem::directory_iterator it(workspaces_, failure), end; !failure && it != end;
-       it.increment(failure)) {
-    const std::string workspace = it->path().filename().string();
+  const Result<std::vector<std::string>> workspaces = NamesIn(workspaces_);
+  if (!workspaces) return {workspaces.error()};
+  for (const std::string& workspace : *workspaces) {
     const std::optional<LogCheckpoint> checkpoint = CheckpointOf(workspace);
     if (!checkpoint) continue;
     Result<void> holds = CheckHolds(fd, workspace, *checkpoint);

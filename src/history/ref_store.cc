@@ -136,20 +136,6 @@ Result<Ref> Decode(ByteView bytes, const std::string& name, const std::string& f
   return ref;
 }
 
-// The names in a folder; none if it is not there.
-Result<std::vector<std::string>> NamesIn(const std::string& folder) {
-  std::vector<std::string> names;
-  std::error_code failure;
-  for (fs::directory_iterator it(folder, failure), end; !failure && it != end;
-       it.increment(failure)) {
-    names.push_back(it->path().filename().string());
-  }
-  if (failure && failure != std::errc::no_such_file_or_directory) {
-    return Error::FromErrno(failure.value(), "list", folder);
-  }
-  return names;
-}
-
 // What writers that died left there. Only for who holds the folder's lock: nobody else writes.
 void RemoveAbandoned(const std::string& folder) {
   const Result<std::vector<std::string>> names = NamesIn(folder);

@@ -23,19 +23,21 @@ std::optional<RecordId> DecodeTarget(std::string_view text) {
 
 }  // namespace
 
-std::optional<RestoreIntent> ReadRestoreIntent(const std::string& workspace_folder) {
+Result<std::optional<RestoreIntent>> ReadRestoreIntent(const std::string& workspace_folder) {
+  const std::optional<RestoreIntent> none;
   const Result<std::optional<Bytes>> bytes =
       ReadFileIfExists(workspace_folder + "/" + kIntentFile, kIntentBytesMax);
-  if (!bytes || !*bytes) return std::nullopt;
+  if (!bytes && bytes.error().code() != ErrorCode::kCorrupt) return bytes.error();
+  if (!bytes || !*bytes) return none;
   if (const std::optional<RecordId> target = DecodeTarget(**bytes)) {
-    return RestoreIntent{*target, std::nullopt};
+    return std::optional(RestoreIntent{*target, std::nullopt});
   }
   ByteView rest = **bytes;
   const std::optional<ByteView> payload = TakeEntry(&rest);
-  if (!payload || !rest.empty()) return std::nullopt;
+  if (!payload || !rest.empty()) return none;
   std::optional<std::vector<Operation>> operations = DecodePayload(*payload);
-  if (!operations || operations->size() != 1 || !operations->front().safety) return std::nullopt;
-  return RestoreIntent{operations->front().Source(), std::move(operations->front())};
+  if (!operations || operations->size() != 1 || !operations->front().safety) return none;
+  return std::optional(RestoreIntent{operations->front().Source(), std::move(operations->front())});
 }
 
 Result<void> WriteRestoreIntent(const std::string& workspace_folder, const Operation& operation) {

@@ -18,9 +18,9 @@ struct RestoreIntent {
   std::optional<Operation> operation;
 };
 
-// nullopt if there is none. One that cannot be read counts as none: then what it wrote is taken for
-// work of the user's, and kept.
-std::optional<RestoreIntent> ReadRestoreIntent(const std::string& workspace_folder);
+// nullopt if there is none. One that is damaged counts as none: then what it wrote is taken for work
+// of the user's, and kept. Errors: those of reading.
+Result<std::optional<RestoreIntent>> ReadRestoreIntent(const std::string& workspace_folder);
 
 // Durable on return: before the first change to the workspace.
 Result<void> WriteRestoreIntent(const std::string& workspace_folder, const Operation& operation);

@@ -1,6 +1,7 @@
 #include "store/lease_table.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -52,6 +53,28 @@ struct flock RangeOf(size_t slot, short type) {
 }  // namespace
 
 Bytes EmptyLeaseTable() { return Bytes(kSlotsAtFirst * kSlotBytes, '\0'); }
+
+struct SlotContent {
+  bool is_empty = false;  // about to be written to, or given back
+  std::optional<ObjectKey> key;
+};
+
+// What a slot says, once its bytes are whole: one that is being written to may be seen half way.
+SlotContent ReadSlot(int fd, size_t slot) {
+  constexpr int kAttemptsMax = 1000;
+  const Bytes empty(kSlotBytes, '\0');
+  SlotContent content;
+  for (int attempt = 0; attempt < kAttemptsMax && !content.key; ++attempt) {
+    if (attempt > 0) ::sched_yield();
+    Bytes bytes = empty;
+    const Result<size_t> length =
+        ReadAt(fd, bytes.data(), bytes.size(), slot * kSlotBytes, "leases");
+    content.is_empty = length && bytes == empty;
+    if (!length || content.is_empty) break;
+    content.key = DecodeSlot(bytes);
+  }
+  return content;
+}
 
 // What the table and its leases share.
 class LeaseTable::Slots {
@@ -129,6 +152,8 @@ Result<std::shared_ptr<const Lease>> LeaseTable::Slots::Take(const ObjectKey& ke
 
 void LeaseTable::Slots::GiveBack(const ObjectKey& key, size_t slot) {
   MutexLock lock(mutex_);
+  // What it says is not to be taken for what its next holder has. If it cannot be written, it is.
+  (void)WriteAllAt(fd_.get(), Bytes(kSlotBytes, '\0'), slot * kSlotBytes, path_);
   Unlock(slot);
   // Another may have been taken since the last holder of this one let go.
   const auto found = leases_.find(key);
@@ -155,13 +180,13 @@ Result<std::vector<ObjectKey>> LeaseTable::Held(const std::string& path) {
     struct flock range = RangeOf(slot, F_WRLCK);
     if (::fcntl(fd.get(), F_OFD_GETLK, &range) != 0) return Error::FromErrno(errno, "lock", path);
     if (range.l_type == F_UNLCK) continue;
-    const std::optional<ObjectKey> key =
-        DecodeSlot(ByteView(*bytes).substr(slot * kSlotBytes, kSlotBytes));
-    if (!key) {
+    const SlotContent content = ReadSlot(fd.get(), slot);
+    if (content.is_empty) continue;
+    if (!content.key) {
       return Error(ErrorCode::kCorrupt,
                    path + ": slot " + std::to_string(slot) + " is held, and does not say what for");
     }
-    held.push_back(*key);
+    held.push_back(*content.key);
   }
   return held;
 }

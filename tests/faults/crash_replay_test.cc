@@ -297,6 +297,23 @@ TEST_F(CrashReplayTest, Optimize) {
   EXPECT_EQ(test::PacksIn(world_.store() + "/pack").size(), 2u);
 }
 
+TEST_F(CrashReplayTest, Collection) {
+  Prepare([&]() -> Result<void> {
+    HELIOS_TRY_ASSIGN(const auto engine, world_.Open());
+    HELIOS_TRY_ASSIGN(const std::vector<std::string> ids, CommitMany(*engine, "w", 4));
+    return world_.Tag(*engine, "kept", ids[1]);
+  });
+  const size_t before = test::PacksIn(world_.store() + "/pack").size();
+  Replay([&]() -> Result<void> {
+    HELIOS_TRY_ASSIGN(const auto engine, world_.Open());
+    HELIOS_TRY(world_.Collect(*engine));
+    Write(W("text"), "the first after it");
+    HELIOS_TRY(world_.Commit(*engine, "w"));
+    return {};
+  });
+  EXPECT_LT(test::PacksIn(world_.store() + "/pack").size(), before + 1);
+}
+
 TEST_F(CrashReplayTest, BranchCommitsOfAWorkingSet) {
   Prepare([&]() -> Result<void> {
     HELIOS_TRY_ASSIGN(const auto engine, world_.Open());

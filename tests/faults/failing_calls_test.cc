@@ -321,6 +321,14 @@ TEST_F(FailingCallsTest, Optimize) {
   });
 }
 
+TEST_F(FailingCallsTest, Collection) {
+  MakeStore(4);
+  FailEachCall([&]() -> Result<void> {
+    HELIOS_TRY_ASSIGN(const auto engine, world_.Open());
+    return world_.Collect(*engine);
+  });
+}
+
 TEST_F(FailingCallsTest, Restore) {
   MakeStore();
   Write(W("untracked"), "never captured");

@@ -270,6 +270,21 @@ Result<void> World::DeleteTag(Engine& engine, const std::string& name) {
   return {};
 }
 
+Result<void> World::Collect(Engine& engine) {
+  Allow(clock(), [](Promises& promises) {
+    std::set<std::string> kept;
+    for (const auto* places : {&promises.refs, &promises.workspaces}) {
+      for (const auto& [name, ids] : *places) kept.insert(ids.begin(), ids.end());
+    }
+    std::erase_if(promises.snapshots, [&](const auto& one) { return !kept.contains(one.first); });
+    promises.moves.clear();
+  });
+  CollectRequest request;
+  request.keep.emplace().last = 1;
+  HELIOS_TRY(engine.Collect(request));
+  return {};
+}
+
 Result<VstCommitReport> World::CommitVst(Engine& engine, Vst& vst, const std::string& branch,
                                          const Files& files) {
   const size_t begin = clock();

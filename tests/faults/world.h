@@ -58,6 +58,8 @@ class World {
   // `id` is that of a record.
   Result<void> Tag(Engine& engine, const std::string& name, const std::string& id);
   Result<void> DeleteTag(Engine& engine, const std::string& name);
+  // Lets go of all but where something stands.
+  Result<void> Collect(Engine& engine);
   Result<VstCommitReport> CommitVst(Engine& engine, Vst& vst, const std::string& branch,
                                     const Files& files);
   Result<RestoreReport> Restore(Engine& engine, const std::string& workspace, const std::string& id,

@@ -1,6 +1,5 @@
 #include "store/pack/pack_store.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -109,10 +108,6 @@ bool IsRefusal(const Error& error) {
 // A pack by a number: names are random, and as good as unique in half their length.
 uint64_t PartOf(std::string_view pack_name) { return Checksum64(pack_name); }
 
-struct DirCloser {
-  void operator()(DIR* dir) const { ::closedir(dir); }
-};
-
 }  // namespace
 
 Result<std::unique_ptr<ObjectStore>> PackStore::Open(const std::string& folder) {
@@ -144,17 +139,10 @@ Result<PackStore::ListingPointer> PackStore::OwnListing() {
 }
 
 Result<std::vector<std::string>> PackStore::PackNames() const {
-  std::unique_ptr<DIR, DirCloser> dir(::opendir(folder_.c_str()));
-  if (dir == nullptr) return Error::FromErrno(errno, "list", folder_);
-  std::vector<std::string> names;
-  while (true) {
-    errno = 0;
-    const dirent* entry = ::readdir(dir.get());
-    if (entry == nullptr) break;
-    const std::string_view name = entry->d_name;
-    if (name.ends_with(".pack") && !name.starts_with(".")) names.emplace_back(name);
-  }
-  if (errno != 0) return Error::FromErrno(errno, "list", folder_);
+  HELIOS_TRY_ASSIGN(std::vector<std::string> names, NamesIn(folder_));
+  std::erase_if(names, [](const std::string& name) {
+    return !name.ends_with(".pack") || name.starts_with(".");
+  });
   return names;
 }
 
