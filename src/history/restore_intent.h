@@ -18,8 +18,8 @@ struct RestoreIntent {
   std::optional<Operation> operation;
 };
 
-// nullopt if there is none. One that is damaged counts as none: then what it wrote is taken for work
-// of the user's, and kept. Errors: those of reading.
+// nullopt if there is none. One that is damaged counts as none: then what it wrote is taken for
+// work of the user's, and kept. Errors: those of reading.
 Result<std::optional<RestoreIntent>> ReadRestoreIntent(const std::string& workspace_folder);
 
 // Durable on return: before the first change to the workspace.

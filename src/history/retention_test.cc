@@ -164,6 +164,52 @@ TEST_F(RetentionTest, RulesAddUp) {
   EXPECT_EQ(Kept(rules), (std::set<int>{2, 6, 9}));
 }
 
+TEST_F(RetentionTest, SafetySnapshotsCountAsTheirWorkspaces) {
+  for (int i = 0; i < 3; ++i) Add("w", i, i);
+  // Some files of record 0, which saved the work that it replaced.
+  Operation partial;
+  partial.kind = OperationKind::kPartialRestore;
+  partial.about = "w";
+  partial.record = RecordOf(0);
+  partial.safety = RecordOf(7);
+  partial.time = {kStart + 3, 0};
+  numbers_[RecordOf(7)] = 7;
+  RetentionRules rules;
+  rules.last = 1;
+  log_.push_back(partial);
+  const Result<Retention> two = Retention::Choose(log_, rules, tags_, labels_of_);
+  ASSERT_TRUE(Ok(two));
+  EXPECT_TRUE(two->Keeps(partial));  // the safety snapshot is the newest
+  EXPECT_TRUE(two->Keeps(log_[2]));  // where the workspace stands
+  EXPECT_FALSE(two->Keeps(log_[1]));
+  Add("w", 3, 4);
+  const Result<Retention> one = Retention::Choose(log_, rules, tags_, labels_of_);
+  ASSERT_TRUE(Ok(one));
+  EXPECT_FALSE(one->Keeps(partial));
+}
+
+TEST_F(RetentionTest, AMovedTagKeepsNothing) {
+  for (int i = 0; i < 3; ++i) Add("w", i, i);
+  Operation moved;
+  moved.kind = OperationKind::kTag;
+  moved.ref = "tags/v1";
+  moved.about = "w";
+  moved.record = RecordOf(0);
+  moved.time = {kStart + 3, 0};
+  log_.push_back(moved);
+  RetentionRules rules;
+  rules.last = 1;
+  const Result<Retention> gone = Retention::Choose(log_, rules, tags_, labels_of_);
+  ASSERT_TRUE(Ok(gone));
+  EXPECT_FALSE(gone->Keeps(moved));
+  EXPECT_FALSE(gone->Keeps(log_[0]));
+  tags_.emplace(RecordOf(0), "v1");
+  const Result<Retention> tagged = Retention::Choose(log_, rules, tags_, labels_of_);
+  ASSERT_TRUE(Ok(tagged));
+  EXPECT_TRUE(tagged->Keeps(moved));
+  EXPECT_TRUE(tagged->Keeps(log_[0]));
+}
+
 TEST_F(RetentionTest, LabelsThatCannotBeReadStopIt) {
   Add("w", 0, 0);
   labels_of_ = [](const RecordId&) -> Result<std::map<std::string, std::string>> {
