@@ -140,6 +140,8 @@ Result<PackStore::ListingPointer> PackStore::OwnListing() {
 
 Result<std::vector<std::string>> PackStore::PackNames() const {
   HELIOS_TRY_ASSIGN(std::vector<std::string> names, NamesIn(folder_));
+  // None, or no folder at all.
+  if (names.empty()) HELIOS_TRY(OpenAt(AT_FDCWD, folder_, O_RDONLY | O_DIRECTORY));
   std::erase_if(names, [](const std::string& name) {
     return !name.ends_with(".pack") || name.starts_with(".");
   });
