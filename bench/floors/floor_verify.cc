@@ -16,7 +16,7 @@ constexpr off_t kPackHeaderBytes = 16;
 
 struct FrameHeader {
   uint32_t magic;
-  uint32_t encoding;  // 0: stored, 1: zstd
+  uint32_t encoding;  // even: stored, odd: zstd
   uint32_t member_count;
   uint32_t raw_length;
   uint32_t payload_length;
@@ -68,7 +68,7 @@ class alignas(64) Worker {
     ReadAll(frame.pack, bytes_.data(), bytes_.size(),
             frame.place + static_cast<off_t>(sizeof(FrameHeader)));
     const char* raw = bytes_.data() + members_bytes;
-    if (header.encoding != 0) {
+    if (header.encoding % 2 != 0) {
       raw_.resize(std::max<size_t>(raw_.size(), header.raw_length));
       const size_t result =
           ZSTD_decompressDCtx(context_, raw_.data(), header.raw_length, raw, header.payload_length);
