@@ -24,10 +24,6 @@ constexpr auto kAloneWait = std::chrono::seconds(60);
 // Each round of filling can show what else is lost; none goes deeper than trees do.
 constexpr int kRoundsMax = 256;
 
-std::string Plural(uint64_t number, const std::string& noun) {
-  return std::to_string(number) + " " + noun + (number == 1 ? "" : "s");
-}
-
 // One repair of one store. Under dry_run it says what it would do, and does nothing.
 class StoreRepair {
  public:
