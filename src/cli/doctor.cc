@@ -18,19 +18,12 @@ int ExitCodeOf(const HealthReport& report) {
 }
 
 Json ToJson(const HealthReport& report, const Session& session) {
-  Json checks = Json::array();
-  for (const HealthCheck& check : report.checks) {
-    Json json = {{"name", check.name}, {"ok", check.ok}};
-    AddPath(&json, "message", check.message);
-    if (!check.advice.empty()) json["advice"] = check.advice;
-    checks.push_back(std::move(json));
-  }
   Json store = Json::object();
   AddPath(&store, "path", session.store_path);
   store["rule"] = session.store_rule;
   return {{"ok", ExitCodeOf(report) == kExitSuccess},
           {"store", std::move(store)},
-          {"checks", std::move(checks)}};
+          {"checks", cli::ToJson(report.checks)}};
 }
 
 void PrintForPeople(const Output& output, const HealthReport& report, const Session& session) {

@@ -181,6 +181,17 @@ void AddPaths(Json* object, const std::string& key, const std::vector<std::strin
   if (!exact.empty()) (*object)[key + "_b64"] = exact;
 }
 
+Json ToJson(const std::vector<HealthCheck>& checks) {
+  Json list = Json::array();
+  for (const HealthCheck& check : checks) {
+    Json json = {{"name", check.name}, {"ok", check.ok}};
+    AddPath(&json, "message", check.message);
+    if (!check.advice.empty()) json["advice"] = check.advice;
+    list.push_back(std::move(json));
+  }
+  return list;
+}
+
 namespace {
 
 std::string Escape(std::string_view text, std::string_view keep) {

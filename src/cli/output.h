@@ -50,6 +50,8 @@ void AddPath(Json* object, const std::string& key, const std::string& path);
 // A list of paths under `key`; those that are not UTF-8 again, exactly, under "<key>_b64".
 void AddPaths(Json* object, const std::string& key, const std::vector<std::string>& paths);
 
+Json ToJson(const std::vector<HealthCheck>& checks);
+
 // A name as a terminal may show it: control characters and bytes that are no text as escapes.
 std::string QuoteName(std::string_view name);
 // One of the first paths of an omission, with what went wrong if that is known.

@@ -25,7 +25,16 @@ class PathLister {
   // What was kept, under "changes"; how many others there were, under "changes_left_out".
   void AddTo(Json* json) const;
   void PrintKept(const Output& output) const;
-  bool IsReportWanted() const { return !nul_; }
+  // Prints the report in one of two ways, unless the list is all that was asked for.
+  template <typename AsJson, typename ForPeople>
+  void PrintReport(const Output& output, const AsJson& as_json, const ForPeople& for_people) const {
+    if (nul_) return;
+    if (output.json) {
+      output.PrintJson(as_json());
+    } else {
+      for_people();
+    }
+  }
 
  private:
   bool lines_ = false;  // --list: one JSON object, or line of text, for each path

@@ -94,13 +94,9 @@ int Run(Session& session, Options& options) {
   options.request.on_path = options.paths.SinkTo(output);
   const Result<RestoreReport> report = Restore(**engine, options);
   if (!report) return output.Fail(report.error());
-  if (!options.paths.IsReportWanted()) {
-    // The list is all that was asked for.
-  } else if (output.json) {
-    output.PrintJson(ToJson(*report, options));
-  } else {
-    PrintForPeople(output, *report, options);
-  }
+  options.paths.PrintReport(
+      output, [&] { return ToJson(*report, options); },
+      [&] { PrintForPeople(output, *report, options); });
   WarnUnmatched(output, report->unmatched_patterns);
   WarnOfLeftovers(output, report->leftovers);
   PrintFailures(output, report->written);

@@ -102,13 +102,9 @@ int Run(Session& session, Options& options) {
   if (!engine) return output.Fail(engine.error());
   const Result<StatusReport> report = (*engine)->Status(request);
   if (!report) return output.Fail(report.error());
-  if (!options.paths.IsReportWanted()) {
-    // The list is all that was asked for.
-  } else if (output.json) {
-    output.PrintJson(ToJson(*report, options));
-  } else {
-    PrintForPeople(output, *report, options);
-  }
+  options.paths.PrintReport(
+      output, [&] { return ToJson(*report, options); },
+      [&] { PrintForPeople(output, *report, options); });
   WarnOfIgnoreFiles(output, report->capture.ignore_warnings);
   WarnUnmatched(output, report->unmatched_patterns);
   if (options.exit_code && report->IsChanged()) return kExitDiffers;

@@ -36,13 +36,9 @@ int Run(Session& session, Options& options) {
   if (!engine) return output.Fail(engine.error());
   const Result<UndoReport> report = (*engine)->Undo(options.request);
   if (!report) return output.Fail(report.error());
-  if (!options.paths.IsReportWanted()) {
-    // The list is all that was asked for.
-  } else if (output.json) {
-    output.PrintJson(ToJson(*report, options));
-  } else {
-    PrintForPeople(output, *report, options);
-  }
+  options.paths.PrintReport(
+      output, [&] { return ToJson(*report, options); },
+      [&] { PrintForPeople(output, *report, options); });
   PrintFailures(output, report->files.written);
   return report->files.written.failed > 0 ? kExitIncomplete : kExitSuccess;
 }

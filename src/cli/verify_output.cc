@@ -111,13 +111,6 @@ int ExitCodeOf(const VerifyReport& report) {
 }
 
 Json ToJson(const VerifyReport& report) {
-  Json checks = Json::array();
-  for (const HealthCheck& check : report.checks) {
-    Json json = {{"name", check.name}, {"ok", check.ok}};
-    AddPath(&json, "message", check.message);
-    if (!check.advice.empty()) json["advice"] = check.advice;
-    checks.push_back(std::move(json));
-  }
   Json lost = Json::array();
   for (const LostSnapshot& snapshot : report.lost) lost.push_back(ToJson(snapshot));
   Json unreferenced = Json::array();
@@ -129,7 +122,7 @@ Json ToJson(const VerifyReport& report) {
           {"file_bytes", report.objects.file_bytes},
           {"records", report.records},
           {"seconds", report.seconds},
-          {"checks", std::move(checks)},
+          {"checks", cli::ToJson(report.checks)},
           {"damaged_places", report.objects.damage.count},
           {"damage", ToJson(report.objects.damage)},
           {"damaged_objects", report.unreadable.count},
