@@ -77,12 +77,16 @@ void RemoveAbandonedFiles(const std::string& folder) {
 }
 
 Result<std::vector<std::string>> NamesIn(const std::string& folder) {
+  return NamesIn(AT_FDCWD, folder);
+}
+
+Result<std::vector<std::string>> NamesIn(int folder, const std::string& path) {
   std::vector<std::string> names;
-  Result<Fd> fd = OpenAt(AT_FDCWD, folder, O_RDONLY | O_DIRECTORY);
+  Result<Fd> fd = OpenAt(folder, path, O_RDONLY | O_DIRECTORY);
   if (!fd && fd.error().os_error() == ENOENT) return names;
   if (!fd) return std::move(fd).error();
   const std::unique_ptr<DIR, DirCloser> dir(::fdopendir(fd->get()));
-  if (dir == nullptr) return Error::FromErrno(errno, "list", folder);
+  if (dir == nullptr) return Error::FromErrno(errno, "list", path);
   (void)fd->Release();  // the stream's by now
   while (true) {
     errno = 0;
@@ -91,7 +95,7 @@ Result<std::vector<std::string>> NamesIn(const std::string& folder) {
     const std::string_view name = entry->d_name;
     if (name != "." && name != "..") names.emplace_back(name);
   }
-  if (errno != 0) return Error::FromErrno(errno, "list", folder);
+  if (errno != 0) return Error::FromErrno(errno, "list", path);
   return names;
 }
 

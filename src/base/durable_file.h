@@ -33,6 +33,8 @@ Result<std::optional<Bytes>> ReadFileIfExists(const std::string& path, size_t by
 
 // The names in a folder, in no particular order; none if it is not there.
 Result<std::vector<std::string>> NamesIn(const std::string& folder);
+// The same; `path` as openat takes it, below the open `folder`.
+Result<std::vector<std::string>> NamesIn(int folder, const std::string& path);
 Result<void> SyncFolder(const std::string& path);
 // mkdir, fine if a folder (or a link to one) is there. The new folder is accessible to its owner
 // only.

@@ -209,11 +209,12 @@ Result<void> Engine::Collector::AddLeases(bool is_alone) {
   // A slot that is being written to says nothing yet; those are read again alone.
   if (!held && !is_alone) return {};
   if (!held) return CannotMark(std::move(held).error());
-  for (const ObjectKey& key : *held) {
-    // A slot can still say what one that was killed held: its next holder has yet to write. What a
-    // lease holds was there when it was taken, and is.
-    HELIOS_TRY_ASSIGN(const std::vector<bool> has, store_->HasMany({&key, 1}));
-    if (!has.front()) continue;
+  // A slot can still say what one that was killed held: its next holder has yet to write. What a
+  // lease holds was there when it was taken, and is.
+  HELIOS_TRY_ASSIGN(const std::vector<bool> has, store_->HasMany(*held));
+  for (size_t i = 0; i < held->size(); ++i) {
+    const ObjectKey& key = (*held)[i];
+    if (!has[i]) continue;
     if (key.kind == ObjectKind::kRecord) AddRecord({key.digest});
     if (key.kind == ObjectKind::kTree) roots_.push_back({std::nullopt, {key.digest}, {}, {}});
   }

@@ -1,35 +1,20 @@
 #include "worktree/spelling.h"
 
-#include <dirent.h>
-#include <fcntl.h>
-
 #include <algorithm>
-#include <memory>
 
-#include "base/fd.h"
+#include "base/durable_file.h"
 #include "worktree/file_status.h"
 
 namespace helios {
 namespace {
-
-struct DirCloser {
-  void operator()(DIR* dir) const { ::closedir(dir); }
-};
 
 bool IsAsciiLetter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
 // Whether the folder lists just this name. True where it cannot be listed: what cannot be found out
 // is not held against a file system.
 bool Lists(int folder, const std::string& name) {
-  Result<Fd> fd = OpenAt(folder, ".", O_RDONLY | O_DIRECTORY);
-  if (!fd) return true;
-  const std::unique_ptr<DIR, DirCloser> dir(::fdopendir(fd->get()));
-  if (dir == nullptr) return true;
-  (void)fd->Release();  // the listing's from here on
-  while (const dirent* entry = ::readdir(dir.get())) {
-    if (name == entry->d_name) return true;
-  }
-  return false;
+  const Result<std::vector<std::string>> names = NamesIn(folder, ".");
+  return !names || std::find(names->begin(), names->end(), name) != names->end();
 }
 
 }  // namespace

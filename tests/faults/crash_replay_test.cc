@@ -167,6 +167,17 @@ class CrashReplayTest : public ::testing::Test {
     return ids;
   }
 
+  // The same, of "w", before anything is recorded.
+  std::vector<std::string> PrepareCommits(uint64_t count) {
+    std::vector<std::string> ids;
+    Prepare([&]() -> Result<void> {
+      HELIOS_TRY_ASSIGN(const auto engine, world_.Open());
+      HELIOS_TRY_ASSIGN(ids, CommitMany(*engine, "w", count));
+      return {};
+    });
+    return ids;
+  }
+
   World world_;
   bool has_workspace_ = false;  // recorded with the store
   // What a user does first after the crash, if anything, and what else must hold.
@@ -185,11 +196,7 @@ TEST_F(CrashReplayTest, FirstCommitCreatesTheStore) {
 }
 
 TEST_F(CrashReplayTest, SmallCommits) {
-  Prepare([&]() -> Result<void> {
-    HELIOS_TRY_ASSIGN(const auto engine, world_.Open());
-    HELIOS_TRY(CommitMany(*engine, "w", 2));
-    return {};
-  });
+  PrepareCommits(2);
   Replay([&]() -> Result<void> {
     HELIOS_TRY_ASSIGN(const auto engine, world_.Open());
     Write(W("text"), "one");
@@ -203,11 +210,7 @@ TEST_F(CrashReplayTest, SmallCommits) {
 }
 
 TEST_F(CrashReplayTest, CommitsByDifferentProcesses) {
-  Prepare([&]() -> Result<void> {
-    HELIOS_TRY_ASSIGN(const auto engine, world_.Open());
-    HELIOS_TRY(CommitMany(*engine, "w", 1));
-    return {};
-  });
+  PrepareCommits(1);
   // Each engine is as good as a process. The second relies on what the first has published.
   Replay([&]() -> Result<void> {
     Fill("w", 5);
@@ -223,11 +226,7 @@ TEST_F(CrashReplayTest, CommitsByDifferentProcesses) {
 }
 
 TEST_F(CrashReplayTest, TwoCommitsAtOnce) {
-  Prepare([&]() -> Result<void> {
-    HELIOS_TRY_ASSIGN(const auto engine, world_.Open());
-    HELIOS_TRY(CommitMany(*engine, "w", 1));
-    return {};
-  });
+  PrepareCommits(1);
   Replay([&]() -> Result<void> {
     Fill("w", 5);
     Fill("v", 5);
@@ -246,12 +245,7 @@ TEST_F(CrashReplayTest, TwoCommitsAtOnce) {
 }
 
 TEST_F(CrashReplayTest, TagIsSetMovedAndDeleted) {
-  std::vector<std::string> ids;
-  Prepare([&]() -> Result<void> {
-    HELIOS_TRY_ASSIGN(const auto engine, world_.Open());
-    HELIOS_TRY_ASSIGN(ids, CommitMany(*engine, "w", 2));
-    return {};
-  });
+  const std::vector<std::string> ids = PrepareCommits(2);
   Replay([&]() -> Result<void> {
     HELIOS_TRY_ASSIGN(const auto engine, world_.Open());
     HELIOS_TRY(world_.Tag(*engine, "v1", ids[0]));
@@ -263,11 +257,7 @@ TEST_F(CrashReplayTest, TagIsSetMovedAndDeleted) {
 }
 
 TEST_F(CrashReplayTest, CommitThatMergesPacks) {
-  Prepare([&]() -> Result<void> {
-    HELIOS_TRY_ASSIGN(const auto engine, world_.Open());
-    HELIOS_TRY(CommitMany(*engine, "w", 7));
-    return {};
-  });
+  PrepareCommits(7);
   const std::string packs = world_.store() + "/pack";
   ASSERT_EQ(test::PacksIn(packs).size(), 7u);
   Replay([&]() -> Result<void> {
@@ -282,11 +272,7 @@ TEST_F(CrashReplayTest, CommitThatMergesPacks) {
 }
 
 TEST_F(CrashReplayTest, Optimize) {
-  Prepare([&]() -> Result<void> {
-    HELIOS_TRY_ASSIGN(const auto engine, world_.Open());
-    HELIOS_TRY(CommitMany(*engine, "w", 4));
-    return {};
-  });
+  PrepareCommits(4);
   Replay([&]() -> Result<void> {
     HELIOS_TRY_ASSIGN(const auto engine, world_.Open());
     HELIOS_TRY(engine->Optimize());
@@ -339,11 +325,7 @@ TEST_F(CrashReplayTest, BranchCommitsOfAWorkingSet) {
 }
 
 TEST_F(CrashReplayTest, CompressionIsSet) {
-  Prepare([&]() -> Result<void> {
-    HELIOS_TRY_ASSIGN(const auto engine, world_.Open());
-    HELIOS_TRY(CommitMany(*engine, "w", 1));
-    return {};
-  });
+  PrepareCommits(1);
   Replay([&]() -> Result<void> {
     HELIOS_TRY_ASSIGN(const auto engine, world_.Open());
     HELIOS_TRY(engine->SetCompression(Compression::kSmall));
@@ -355,11 +337,7 @@ TEST_F(CrashReplayTest, CompressionIsSet) {
 }
 
 TEST_F(CrashReplayTest, CommitAfterACrashCrashesToo) {
-  Prepare([&]() -> Result<void> {
-    HELIOS_TRY_ASSIGN(const auto engine, world_.Open());
-    HELIOS_TRY(CommitMany(*engine, "w", 1));
-    return {};
-  });
+  PrepareCommits(1);
   const auto commit = [&](const std::string& content) -> Result<void> {
     HELIOS_TRY_ASSIGN(const auto engine, world_.Open());
     Write(W("text"), content);
@@ -387,11 +365,7 @@ TEST_F(CrashReplayTest, CommitAfterACrashCrashesToo) {
 }
 
 TEST_F(CrashReplayTest, FindsEachSyncOfASmallCommitThatIsNotCarriedOut) {
-  Prepare([&]() -> Result<void> {
-    HELIOS_TRY_ASSIGN(const auto engine, world_.Open());
-    HELIOS_TRY(CommitMany(*engine, "w", 1));
-    return {};
-  });
+  PrepareCommits(1);
   ExpectNeedsEverySync(Record([&]() -> Result<void> {
     HELIOS_TRY_ASSIGN(const auto engine, world_.Open());
     Write(W("text"), "one");
@@ -401,12 +375,7 @@ TEST_F(CrashReplayTest, FindsEachSyncOfASmallCommitThatIsNotCarriedOut) {
 }
 
 TEST_F(CrashReplayTest, FindsEachSyncOfATagThatIsNotCarriedOut) {
-  std::vector<std::string> ids;
-  Prepare([&]() -> Result<void> {
-    HELIOS_TRY_ASSIGN(const auto engine, world_.Open());
-    HELIOS_TRY_ASSIGN(ids, CommitMany(*engine, "w", 1));
-    return {};
-  });
+  const std::vector<std::string> ids = PrepareCommits(1);
   ExpectNeedsEverySync(Record([&]() -> Result<void> {
     HELIOS_TRY_ASSIGN(const auto engine, world_.Open());
     HELIOS_TRY(world_.Tag(*engine, "v1", ids[0]));
@@ -416,11 +385,7 @@ TEST_F(CrashReplayTest, FindsEachSyncOfATagThatIsNotCarriedOut) {
 }
 
 TEST_F(CrashReplayTest, FindsEachSyncOfAMergeThatIsNotCarriedOut) {
-  Prepare([&]() -> Result<void> {
-    HELIOS_TRY_ASSIGN(const auto engine, world_.Open());
-    HELIOS_TRY(CommitMany(*engine, "w", 3));
-    return {};
-  });
+  PrepareCommits(3);
   ExpectNeedsEverySync(Record([&]() -> Result<void> {
     HELIOS_TRY_ASSIGN(const auto engine, world_.Open());
     HELIOS_TRY(engine->Optimize());
