@@ -204,8 +204,9 @@ class RecordingStore : public ForwardingStore {
 std::unique_ptr<Engine> RecordingEngine(const std::string& store, Trace* trace) {
   Backend pack = PackBackend();
   const auto open = pack.open;
-  pack.open = [=](const std::string& folder) -> Result<std::unique_ptr<ObjectStore>> {
-    HELIOS_TRY_ASSIGN(std::unique_ptr<ObjectStore> inner, open(folder));
+  pack.open = [=](const std::string& folder,
+                  const OpenOptions& how) -> Result<std::unique_ptr<ObjectStore>> {
+    HELIOS_TRY_ASSIGN(std::unique_ptr<ObjectStore> inner, open(folder, how));
     return std::unique_ptr<ObjectStore>(std::make_unique<RecordingStore>(std::move(inner), trace));
   };
   EngineOptions options;

@@ -84,7 +84,7 @@ class BenchmarkStore {
       std::exit(1);
     }
     Must(measured_.backend.create(folder_));
-    store_ = Must(measured_.backend.open(folder_));
+    store_ = Must(measured_.backend.open(folder_, {}));
   }
   ~BenchmarkStore() {
     store_.reset();
@@ -98,7 +98,7 @@ class BenchmarkStore {
   void Reopen() {
     if (!measured_.is_on_disk) return;
     store_.reset();
-    store_ = Must(measured_.backend.open(folder_));
+    store_ = Must(measured_.backend.open(folder_, {}));
   }
   void PutNumbers(uint64_t first, uint64_t count, size_t size) {
     const std::unique_ptr<ObjectBatch> batch = Must(store_->OpenBatch());
@@ -270,7 +270,7 @@ void RegisterSuite(const Measured& measured) {
 
 Backend MemoryBackend() {
   return {"memory", [](const std::string&) -> Result<void> { return {}; },
-          [](const std::string&) -> Result<std::unique_ptr<ObjectStore>> {
+          [](const std::string&, const OpenOptions&) -> Result<std::unique_ptr<ObjectStore>> {
             return std::unique_ptr<ObjectStore>(std::make_unique<MemoryStore>());
           }};
 }

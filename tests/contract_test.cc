@@ -405,6 +405,41 @@ TEST_F(ContractTest, ABusyStoreIsExit11AfterABoundedWait) {
   EXPECT_EQ(RunHelios({"commit"}, options).exit_code, 0) << "the lock died with its holder";
 }
 
+TEST_F(ContractTest, WithALockTimeoutOfZeroABusyStoreIsExit11AtOnce) {
+  CommitTwice();
+  const struct {
+    std::string path;
+    int mode;
+    std::vector<std::string> command;
+    std::string waited;
+  } cases[] = {
+      {store_ + "/lock", LOCK_EX, {"diff", first_, second_}, "0"},
+      {store_ + "/lock", LOCK_SH, {"gc"}, "0"},
+      {store_ + "/lock", LOCK_SH, {"repair"}, "0"},
+      {store_ + "/epoch", LOCK_EX, {"gc"}, "0"},
+      {store_ + "/pack/merge.lock", LOCK_EX, {"optimize"}, "0"},
+      {store_ + "/operations", LOCK_EX, {"commit", "-m", "now"}, "1000"},
+  };
+  for (const auto& [path, mode, command, waited] : cases) {
+    const int lock = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    ASSERT_GE(lock, 0) << path;
+    ASSERT_EQ(::flock(lock, mode), 0);
+    const std::vector<std::string> option{"--lock-timeout", "0"};
+    for (const bool is_behind : {false, true}) {
+      std::vector<std::string> args = is_behind ? command : option;
+      const std::vector<std::string>& rest = is_behind ? option : command;
+      args.insert(args.end(), rest.begin(), rest.end());
+      const RunResult result = Run(args);
+      EXPECT_EQ(result.exit_code, 11) << path << result;
+      EXPECT_NE(result.ErrorMessage().find(path), std::string::npos) << result;
+      EXPECT_NE(result.ErrorMessage().find("waited " + waited + " ms"), std::string::npos)
+          << result;
+    }
+    ::close(lock);
+    EXPECT_EQ(Run(command).exit_code, 0) << path;
+  }
+}
+
 TEST_F(ContractTest, ReadersShareTheStore) {
   CommitTwice();
   const int lock = ::open((store_ + "/lock").c_str(), O_RDWR | O_CLOEXEC);

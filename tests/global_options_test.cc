@@ -175,7 +175,12 @@ TEST_F(GlobalOptionsTest, MalformedAndContradictingOnesAreExit2) {
                                                      {"--store", ""},
                                                      {"--store="},
                                                      {"--workspace", ""},
-
+                                                     {"--lock-timeout", ""},
+                                                     {"--lock-timeout", "-1"},
+                                                     {"--lock-timeout", "nan"},
+                                                     {"--lock-timeout", "inf"},
+                                                     {"--lock-timeout", "1e3"},
+                                                     {"--lock-timeout", "5s"},
                                                      {"--no-such-option"},
                                                      {"--json=maybe"},
                                                      {"-w", "a", "-w", "b"},

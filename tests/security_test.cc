@@ -38,7 +38,7 @@ class Security : public HeliosTest {
   Digest PutAs(const Digest& id, ObjectKind kind, const Bytes& bytes) {
     const Object object{{kind, id}, bytes};
     Result<std::unique_ptr<ObjectStore>> packs =
-        PackBackend().open(StorePaths{store_}.BackendFolder("pack"));
+        PackBackend().open(StorePaths{store_}.BackendFolder("pack"), {});
     EXPECT_TRUE(packs && (*packs)->PutMany({&object, 1}) && (*packs)->Sync());
     return id;
   }
@@ -423,7 +423,7 @@ TEST_F(Security, Row10DeepNestingNeedsNoDeepStack) {
     below = EncodedTree({folder});
   }
   Result<std::unique_ptr<ObjectStore>> packs =
-      PackBackend().open(StorePaths{store_}.BackendFolder("pack"));
+      PackBackend().open(StorePaths{store_}.BackendFolder("pack"), {});
   ASSERT_TRUE(packs && (*packs)->PutMany(deep) && (*packs)->Sync());
   const std::string record = RecordOf(Put(ObjectKind::kTree, below), {1, 4});
   RunOptions options = Options();

@@ -2,6 +2,7 @@
 #ifndef HELIOS_ENGINE_H_
 #define HELIOS_ENGINE_H_
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -48,6 +49,10 @@ struct EngineOptions {
   // may take more: at most 32 at a time, none larger than the whole.
   size_t l1_bytes_max = size_t{32} << 20;
   unsigned threads = 0;  // 0: as many as there are processors
+  // How long to wait for another process that holds what only one may hold; then kBusy. Zero: not
+  // at all; but what is held for one small write (the operation log, a ref) is waited for a second.
+  // Absent: a minute, and ten where a collector waits for those who use the store.
+  std::optional<std::chrono::milliseconds> lock_timeout;
   // How a restore is done that does not say it itself. Absent: eagerly for a workspace, lazily for
   // a VST.
   std::optional<RestoreMode> restore_mode;

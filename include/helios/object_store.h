@@ -2,6 +2,7 @@
 #ifndef HELIOS_OBJECT_STORE_H_
 #define HELIOS_OBJECT_STORE_H_
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -202,12 +203,22 @@ class ObjectStore {
   virtual void SetCompression(Compression) {}
 };
 
+// How a backend is opened.
+struct OpenOptions {
+  // How long to wait for another process that holds what only one may hold; then kBusy. Zero: not
+  // at all.
+  std::chrono::milliseconds lock_timeout = std::chrono::seconds(60);
+};
+
 // How a backend comes into being. `folder` is the backend's own folder inside the store root.
 struct Backend {
   std::string name;
   // Makes an empty store in the empty folder.
   std::function<Result<void>(const std::string& folder)> create;
-  std::function<Result<std::unique_ptr<ObjectStore>>(const std::string& folder)> open;
+  // Errors: kBusy after options.lock_timeout, and those of the store.
+  std::function<Result<std::unique_ptr<ObjectStore>>(const std::string& folder,
+                                                     const OpenOptions& options)>
+      open;
 };
 
 // The embedded default: immutable pack files.

@@ -49,6 +49,9 @@ inline constexpr std::string_view kNewFilePrefix = ".helios-tmp-";
 // Whether that is such a name. Whatever bears one is Helios' own: a scan does not capture it.
 bool IsTemporaryName(std::string_view name);
 
+// How long to wait for what others hold for one small write.
+inline constexpr std::chrono::milliseconds kWriteLockWait = std::chrono::seconds(30);
+
 // A lock on a whole file that always exists. Dies with its holder; never leaves anything behind.
 class FileLock {
  public:

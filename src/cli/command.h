@@ -2,6 +2,7 @@
 #ifndef HELIOS_CLI_COMMAND_H_
 #define HELIOS_CLI_COMMAND_H_
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -29,6 +30,7 @@ class Session {
   std::string workspace_name;  // --workspace
   std::string git = "exclude";
   unsigned threads = 0;
+  std::optional<std::chrono::milliseconds> lock_timeout;
   std::string color = "auto";
   Output output;
   std::vector<std::string> command;  // the program's own, for the operation log

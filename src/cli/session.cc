@@ -84,6 +84,7 @@ Result<EngineOptions> Session::MakeEngineOptions(const std::string& create_with)
   options.backends = KnownBackends();
   options.create_with = create_with;
   options.threads = threads;
+  options.lock_timeout = lock_timeout;
   options.progress = &progress_;
   options.command = command;
   if (const std::string debug = Environment("HELIOS_DEBUG"); !debug.empty() && debug != "0") {
@@ -127,6 +128,18 @@ CLI::Option* AddList(CLI::App* command, const std::string& name, std::vector<std
                    }),
                    description)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
+
+// "60", "0.5"; more than a billion is no time that anybody waits.
+std::optional<std::chrono::milliseconds> ParseSeconds(const std::string& text) {
+  constexpr double kSecondsMax = 1e9;
+  double seconds = 0;
+  const char* const end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, seconds, std::chars_format::fixed);
+  const bool is_number = error == std::errc() && rest == end;
+  if (!is_number || !(seconds >= 0 && seconds <= kSecondsMax)) return std::nullopt;
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::chrono::duration<double>(seconds));
 }
 
 void AddOutputOptions(CLI::App* command, Session* session) {
@@ -183,6 +196,15 @@ void AddCommonOptions(CLI::App* command, Session* session) {
   command->add_option("-j", session->threads, "Number of threads (default: one per processor)")
       ->type_name("N")
       ->check(CLI::Range(1u, 256u));
+  command
+      ->add_option_function<std::string>(
+          "--lock-timeout",
+          [session](const std::string& given) { session->lock_timeout = ParseSeconds(given); },
+          "How long to wait for another process (default: 60; 0: do not)")
+      ->type_name("SECONDS")
+      ->check([](const std::string& given) {
+        return ParseSeconds(given) ? "" : "\"" + given + "\" is not a number of seconds";
+      });
   AddOutputOptions(command, session);
 }
 

@@ -18,8 +18,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Another collection has to end; those who commit for minutes, too.
-constexpr auto kCollectorWait = std::chrono::seconds(60);
+// Those who commit for minutes have to end.
 constexpr auto kAloneWait = std::chrono::minutes(10);
 
 double SecondsSince(Clock::time_point start) {
@@ -113,8 +112,8 @@ Result<void> Engine::Collector::Begin() {
   HELIOS_TRY_ASSIGN(store_, state_.StoreToWrite());
   if (!request_.dry_run) {
     // Others only read that file.
-    HELIOS_TRY_ASSIGN(
-        lock_, FileLock::Acquire(state_.paths.Epoch(), FileLock::Mode::kExclusive, kCollectorWait));
+    HELIOS_TRY_ASSIGN(lock_, FileLock::Acquire(state_.paths.Epoch(), FileLock::Mode::kExclusive,
+                                               state_.LockWait()));
   }
   ReachableWalk::Options options;
   options.threads = state_.threads;
@@ -287,7 +286,8 @@ Result<void> Engine::Collector::RemoveStep(ObjectSweep* sweep) {
   // Most of what came meanwhile is marked before anybody has to wait.
   HELIOS_TRY(MarkWhatAppeared(/*is_alone=*/false));
   state_.SetPhase("waiting for others");
-  HELIOS_TRY_ASSIGN(const FileLock alone, TakeStoreAlone(state_.paths, kAloneWait));
+  HELIOS_TRY_ASSIGN(const FileLock alone,
+                    TakeStoreAlone(state_.paths, state_.LockWait(kAloneWait)));
   const Clock::time_point since = Clock::now();
   state_.SetPhase("removing");
   HELIOS_TRY(MarkWhatAppeared(/*is_alone=*/true));

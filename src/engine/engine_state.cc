@@ -20,8 +20,13 @@
 namespace helios {
 namespace {
 
-constexpr auto kStoreLockWait = std::chrono::seconds(60);
 constexpr auto kFlushEvery = std::chrono::seconds(1);
+
+// Somebody is always just writing: not to wait for that at all would be to fail by chance.
+std::chrono::milliseconds WriteLockWait(const EngineOptions& options) {
+  if (!options.lock_timeout) return kWriteLockWait;
+  return std::max<std::chrono::milliseconds>(*options.lock_timeout, std::chrono::seconds(1));
+}
 
 }  // namespace
 
@@ -88,8 +93,8 @@ Engine::State::State(EngineOptions engine_options, Backend store_backend)
       backend(std::move(store_backend)),
       threads(ResolveThreadCount(options.threads)),
       cache(options.l1_bytes_max, &metrics),
-      log(paths.OperationLog(), paths.Workspaces()),
-      refs(paths.Refs()),
+      log(paths.OperationLog(), paths.Workspaces(), WriteLockWait(options)),
+      refs(paths.Refs(), WriteLockWait(options)),
       leases(paths.Leases()),
       group_commit([this] { return StoreToWrite(); }, &log) {}
 
@@ -97,7 +102,7 @@ Result<ObjectStore*> Engine::State::Store() {
   MutexLock lock(mutex_);
   if (store_ == nullptr) {
     HELIOS_TRY_ASSIGN(std::unique_ptr<ObjectStore> store,
-                      backend.open(paths.BackendFolder(backend.name)));
+                      backend.open(paths.BackendFolder(backend.name), BackendOptions(options)));
     store = std::make_unique<CountingStore>(std::move(store), &metrics);
     store = std::make_unique<VerifyingStore>(std::move(store));
     store_ = std::make_unique<CachedStore>(std::move(store), &cache, &metrics);
@@ -142,11 +147,11 @@ std::string Engine::State::KeyOf(const Workspace& workspace) const {
   return WorkspaceKey(RealPath(workspace.path));
 }
 
-Result<FileLock> Engine::State::LockShared() const { return ShareStore(paths, kStoreLockWait); }
+Result<FileLock> Engine::State::LockShared() const { return ShareStore(paths, LockWait()); }
 
 Result<FileLock> Engine::State::TakeTurn(const OpenWorkspace& workspace) const {
   HELIOS_TRY_ASSIGN(const std::string folder, log.WorkspaceFolder(workspace.key));
-  return FileLock::Acquire(folder + "/turn", FileLock::Mode::kExclusive, kStoreLockWait);
+  return FileLock::Acquire(folder + "/turn", FileLock::Mode::kExclusive, LockWait());
 }
 
 Result<bool> Engine::State::HasRecord(const RecordId& record) {

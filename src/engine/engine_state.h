@@ -32,6 +32,11 @@ inline constexpr char kIndexFile[] = "index";
 // Of what was noted when no collection was known: never the present one's number.
 inline constexpr uint64_t kNoEpoch = ~uint64_t{0};
 
+// How backends are opened.
+inline OpenOptions BackendOptions(const EngineOptions& options) {
+  return {options.lock_timeout.value_or(OpenOptions().lock_timeout)};
+}
+
 class Engine::State : public SnapshotKeeper {
  public:
   State(EngineOptions options, Backend backend);
@@ -45,6 +50,12 @@ class Engine::State : public SnapshotKeeper {
   Result<OpenWorkspace> OpenWorkspaceRoot(const Workspace& workspace, bool create) const;
   // The key alone: for resolving "@".
   std::string KeyOf(const Workspace& workspace) const;
+
+  // How long to wait for what another process holds while it works.
+  std::chrono::milliseconds LockWait(
+      std::chrono::milliseconds unless_given = std::chrono::seconds(60)) const {
+    return options.lock_timeout.value_or(unless_given);
+  }
 
   // Held for as long as an operation relies on the store's objects. Not to be asked for by one who
   // holds it: a collector that waits would keep both waiting.

@@ -39,10 +39,11 @@ Result<void> ObjectFiller::TakeFromWorkspace(const Workspace& workspace, unsigne
 
 Result<void> ObjectFiller::TakeFromStore(const std::string& path,
                                          const std::vector<Backend>& backends,
+                                         const OpenOptions& open_options,
                                          const std::vector<ObjectKey>& keys) {
   HELIOS_TRY_ASSIGN(const Backend backend, IdentifyStore(path, backends));
   HELIOS_TRY_ASSIGN(std::unique_ptr<ObjectStore> opened,
-                    backend.open(StorePaths{path}.BackendFolder(backend.name)));
+                    backend.open(StorePaths{path}.BackendFolder(backend.name), open_options));
   VerifyingStore other(std::move(opened));
   for (const ObjectKey& key : keys) {
     // What is damaged there as well is as good as absent.

@@ -21,7 +21,7 @@ class ObjectFiller {
   Result<void> TakeFromWorkspace(const Workspace& workspace, unsigned threads, Progress* progress);
   // What another store holds of these.
   Result<void> TakeFromStore(const std::string& path, const std::vector<Backend>& backends,
-                             const std::vector<ObjectKey>& keys);
+                             const OpenOptions& open_options, const std::vector<ObjectKey>& keys);
   // Makes it visible and durable.
   Result<void> Publish();
 

@@ -20,7 +20,6 @@
 namespace helios {
 namespace {
 
-constexpr auto kAloneWait = std::chrono::seconds(60);
 // Each round of filling can show what else is lost; none goes deeper than trees do.
 constexpr int kRoundsMax = 256;
 
@@ -189,7 +188,7 @@ Result<void> StoreRepair::Fill(ObjectStore* store, ObjectStore* verified) {
     }
     ObjectFiller filler(store, wanted, dry_run());
     for (const std::string& path : request_.from_stores) {
-      HELIOS_TRY(filler.TakeFromStore(path, options_.backends, keys));
+      HELIOS_TRY(filler.TakeFromStore(path, options_.backends, BackendOptions(options_), keys));
     }
     for (const Workspace& workspace : request_.from_workspaces) {
       HELIOS_TRY(filler.TakeFromWorkspace(workspace, threads_, options_.progress));
@@ -276,10 +275,10 @@ Result<void> Engine::State::RepairStore(const RepairRequest& request, RepairRepo
   std::optional<FileLock> collector;
   if (!request.dry_run) {
     HELIOS_TRY_ASSIGN(collector,
-                      FileLock::Acquire(paths.Epoch(), FileLock::Mode::kExclusive, kAloneWait));
+                      FileLock::Acquire(paths.Epoch(), FileLock::Mode::kExclusive, LockWait()));
   }
-  HELIOS_TRY_ASSIGN(const FileLock lock, request.dry_run ? ShareStore(paths, kAloneWait)
-                                                         : TakeStoreAlone(paths, kAloneWait));
+  HELIOS_TRY_ASSIGN(const FileLock lock, request.dry_run ? ShareStore(paths, LockWait())
+                                                         : TakeStoreAlone(paths, LockWait()));
   struct stat status;
   if (::stat(paths.BackendFolder(backend.name).c_str(), &status) != 0 && !request.dry_run) {
     HELIOS_TRY(MakeFolder(paths.BackendFolder(backend.name)));
@@ -287,7 +286,7 @@ Result<void> Engine::State::RepairStore(const RepairRequest& request, RepairRepo
   }
   // Past L1, which may hold what is damaged by now.
   HELIOS_TRY_ASSIGN(std::unique_ptr<ObjectStore> opened,
-                    backend.open(paths.BackendFolder(backend.name)));
+                    backend.open(paths.BackendFolder(backend.name), BackendOptions(options)));
   ObjectStore* const store = opened.get();
   VerifyingStore verified(std::move(opened));
   StoreRepair repair(options, paths, log, refs, request, threads, report);

@@ -80,8 +80,9 @@ class VstCommitTest : public ::testing::Test {
   std::unique_ptr<Engine> Open(const std::string& store) {
     Backend backend = PackBackend();
     backend.open = [this, open = backend.open](
-                       const std::string& folder) -> Result<std::unique_ptr<ObjectStore>> {
-      HELIOS_TRY_ASSIGN(std::unique_ptr<ObjectStore> inner, open(folder));
+                       const std::string& folder,
+                       const OpenOptions& how) -> Result<std::unique_ptr<ObjectStore>> {
+      HELIOS_TRY_ASSIGN(std::unique_ptr<ObjectStore> inner, open(folder, how));
       return std::unique_ptr<ObjectStore>(
           std::make_unique<WatchedStore>(std::move(inner), &watch_));
     };

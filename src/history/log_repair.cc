@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <chrono>
 #include <unordered_map>
 
 #include "base/durable_file.h"
@@ -15,8 +14,6 @@
 
 namespace helios {
 namespace {
-
-constexpr auto kLockWait = std::chrono::seconds(30);
 
 // The last entry of each line, and where it ends.
 struct Place {
@@ -52,7 +49,7 @@ Result<LogRepair> RepairLog(const std::string& path, const std::string& workspac
   const bool exists = ::lstat(path.c_str(), &status) == 0;
   std::optional<FileLock> lock;
   if (exists && S_ISREG(status.st_mode)) {
-    HELIOS_TRY_ASSIGN(lock, FileLock::Acquire(path, FileLock::Mode::kExclusive, kLockWait));
+    HELIOS_TRY_ASSIGN(lock, FileLock::Acquire(path, FileLock::Mode::kExclusive, kWriteLockWait));
   }
   HELIOS_TRY_ASSIGN(const SalvagedLog salvaged, SalvageLog(path, workspaces, epoch));
   repair.from_checkpoints = salvaged.from_checkpoints;

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 
 #include "base/hex.h"
 #include "object/hash.h"
@@ -16,7 +15,6 @@ namespace helios {
 namespace {
 
 constexpr size_t kLogBytesMax = size_t{4} << 30;
-constexpr auto kLockWait = std::chrono::seconds(30);
 // How often a log that is made anew meanwhile is opened again.
 constexpr int kReplacedMax = 64;
 // Reading so much of the log costs less than replacing a checkpoint.
@@ -124,7 +122,7 @@ bool OperationLog::IsCurrent(int fd) const {
 Result<FileLock> OperationLog::LockToAppend() const {
   for (int attempt = 0;; ++attempt) {
     HELIOS_TRY_ASSIGN(FileLock lock,
-                      FileLock::Acquire(path_, FileLock::Mode::kExclusive, kLockWait));
+                      FileLock::Acquire(path_, FileLock::Mode::kExclusive, lock_wait_));
     if (IsCurrent(lock.fd())) return lock;
     if (attempt == kReplacedMax) {
       return Error(ErrorCode::kBusy, "busy: " + path_ + " is replaced again and again");

@@ -4,6 +4,7 @@
 #ifndef HELIOS_HISTORY_OPERATION_LOG_H_
 #define HELIOS_HISTORY_OPERATION_LOG_H_
 
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <span>
@@ -47,11 +48,14 @@ class LogTail {
 // One store's log. Thread-safe: it keeps no state of its own.
 class OperationLog {
  public:
-  // `path` of the log; `workspaces`: the folder in which each workspace has its own.
-  OperationLog(std::string path, std::string workspaces)
+  // `path` of the log; `workspaces`: the folder in which each workspace has its own; `lock_wait`:
+  // how long to wait for another writer, then kBusy.
+  OperationLog(std::string path, std::string workspaces,
+               std::chrono::milliseconds lock_wait = kWriteLockWait)
       : path_(std::move(path)),
         workspaces_(std::move(workspaces)),
-        epoch_path_(path_.substr(0, path_.rfind('/') + 1) + "epoch") {}
+        epoch_path_(path_.substr(0, path_.rfind('/') + 1) + "epoch"),
+        lock_wait_(lock_wait) {}
 
   // The last operation that moved a workspace or branch, by its key; nullopt if there is none, or
   // if that left it standing nowhere. Reads only what is new since that line's last checkpoint.
@@ -145,6 +149,7 @@ class OperationLog {
   const std::string path_;
   const std::string workspaces_;
   const std::string epoch_path_;
+  const std::chrono::milliseconds lock_wait_;
 };
 
 }  // namespace helios

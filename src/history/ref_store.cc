@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <filesystem>
 
 #include "base/codec.h"
@@ -25,7 +24,6 @@ constexpr uint32_t kVersion = 1;
 constexpr size_t kNameBytesMax = 255;
 constexpr size_t kFileBytesMax = 4096;
 constexpr size_t kFolderDigits = 2;
-constexpr auto kLockWait = std::chrono::seconds(30);
 constexpr char kLockFile[] = "lock";
 constexpr std::string_view kTemporaryPrefix = ".tmp-";
 
@@ -167,7 +165,7 @@ Result<FileLock> RefStore::LockFolderOf(const std::string& file) const {
     HELIOS_TRY(MakeFolder(folder));
     HELIOS_TRY(SyncFolder(folder_));
   }
-  return FileLock::Acquire(lock, FileLock::Mode::kExclusive, kLockWait);
+  return FileLock::Acquire(lock, FileLock::Mode::kExclusive, lock_wait_);
 }
 
 Result<std::optional<Ref>> RefStore::Read(const std::string& file, const std::string& name) const {

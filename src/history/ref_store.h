@@ -3,6 +3,7 @@
 #ifndef HELIOS_HISTORY_REF_STORE_H_
 #define HELIOS_HISTORY_REF_STORE_H_
 
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
@@ -58,7 +59,9 @@ Result<void> CheckRefName(std::string_view name);
 // kill -9 or a power cut leaves each ref at its old or its new value, or there or not there.
 class RefStore {
  public:
-  explicit RefStore(std::string folder) : folder_(std::move(folder)) {}
+  // `lock_wait`: how long to wait for another writer; then kBusy.
+  explicit RefStore(std::string folder, std::chrono::milliseconds lock_wait = kWriteLockWait)
+      : folder_(std::move(folder)), lock_wait_(lock_wait) {}
 
   // Where the ref points; nullopt if there is none. Errors: kInvalidArgument (the name), kCorrupt
   // naming the ref and its file.
@@ -95,6 +98,7 @@ class RefStore {
   Result<std::optional<Ref>> Read(const std::string& file, const std::string& name) const;
 
   const std::string folder_;
+  const std::chrono::milliseconds lock_wait_;
 };
 
 }  // namespace helios

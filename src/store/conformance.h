@@ -2,8 +2,8 @@
 // hold the tests; a backend joins in its own test file:
 //
 //   INSTANTIATE_TEST_SUITE_P(Rocksdb, StoreConformance,
-//                            ::testing::ValuesIn(WithDecorators({"rocksdb", OpenRocksdb})),
-//                            ConformanceCaseName());
+//                            ::testing::ValuesIn(WithDecorators({"rocksdb",
+//                            OpenerOf(RocksdbBackend())})), ConformanceCaseName());
 //   INSTANTIATE_TEST_SUITE_P(Rocksdb, SharedStoreConformance, …the same…);
 #ifndef HELIOS_STORE_CONFORMANCE_H_
 #define HELIOS_STORE_CONFORMANCE_H_
@@ -31,6 +31,10 @@ struct ConformanceCase {
   // Reading alone may move objects to other packs.
   bool moves_objects_when_read = false;
 };
+
+inline auto OpenerOf(const Backend& backend) {
+  return [open = backend.open](const std::string& folder) { return open(folder, {}); };
+}
 
 inline void PrintTo(const ConformanceCase& value, std::ostream* out) { *out << value.name; }
 

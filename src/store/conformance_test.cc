@@ -738,7 +738,7 @@ class OptimizedStore : public ForwardingStore {
 ConformanceCase OptimizedPacks() {
   return {"optimized_pack",
           [](const std::string& folder) -> Result<std::unique_ptr<ObjectStore>> {
-            HELIOS_TRY_ASSIGN(std::unique_ptr<ObjectStore> packs, PackBackend().open(folder));
+            HELIOS_TRY_ASSIGN(std::unique_ptr<ObjectStore> packs, PackBackend().open(folder, {}));
             return std::unique_ptr<ObjectStore>(std::make_unique<OptimizedStore>(std::move(packs)));
           },
           /*is_shared=*/true, /*verifies=*/false, /*moves_objects_when_read=*/true};
@@ -746,21 +746,21 @@ ConformanceCase OptimizedPacks() {
 
 ConformanceCase SmallPacks() {
   return {"small_pack", [](const std::string& folder) -> Result<std::unique_ptr<ObjectStore>> {
-            HELIOS_TRY_ASSIGN(std::unique_ptr<ObjectStore> packs, PackBackend().open(folder));
+            HELIOS_TRY_ASSIGN(std::unique_ptr<ObjectStore> packs, PackBackend().open(folder, {}));
             packs->SetCompression(Compression::kSmall);
             return packs;
           }};
 }
 
 INSTANTIATE_TEST_SUITE_P(Pack, StoreConformance,
-                         ::testing::ValuesIn(WithDecorators({"pack", PackBackend().open})),
+                         ::testing::ValuesIn(WithDecorators({"pack", OpenerOf(PackBackend())})),
                          ConformanceCaseName());
 INSTANTIATE_TEST_SUITE_P(PackCompression, StoreConformance,
                          ::testing::Values(OptimizedPacks(), SmallPacks()), ConformanceCaseName());
 INSTANTIATE_TEST_SUITE_P(PackCompression, SharedStoreConformance,
                          ::testing::Values(OptimizedPacks(), SmallPacks()), ConformanceCaseName());
 INSTANTIATE_TEST_SUITE_P(Pack, SharedStoreConformance,
-                         ::testing::ValuesIn(WithDecorators({"pack", PackBackend().open})),
+                         ::testing::ValuesIn(WithDecorators({"pack", OpenerOf(PackBackend())})),
                          ConformanceCaseName());
 
 }  // namespace

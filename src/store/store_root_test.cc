@@ -47,7 +47,7 @@ TEST_F(StoreRootTest, CreatesAWholeStore) {
   const Result<Backend> backend = Identify();
   ASSERT_TRUE(Ok(backend));
   EXPECT_EQ(backend->name, "pack");
-  Result<std::unique_ptr<ObjectStore>> store = backend->open(paths.BackendFolder("pack"));
+  Result<std::unique_ptr<ObjectStore>> store = backend->open(paths.BackendFolder("pack"), {});
   ASSERT_TRUE(Ok(store));
   EXPECT_TRUE(Ok((*store)->PutMany(MakeBlobs(3, 1))));
 }
@@ -98,7 +98,7 @@ TEST_F(StoreRootTest, ProcessesThatCreateTheSameStoreGetOne) {
         HELIOS_TRY(CreateStore(path, backend_));
         HELIOS_TRY_ASSIGN(const Backend backend, IdentifyStore(path, {&backend_, 1}));
         HELIOS_TRY_ASSIGN(const std::unique_ptr<ObjectStore> store,
-                          backend.open(StorePaths{path}.BackendFolder(backend.name)));
+                          backend.open(StorePaths{path}.BackendFolder(backend.name), {}));
         return store->PutMany(MakeBlobs(2, process));
       });
     }
@@ -106,7 +106,7 @@ TEST_F(StoreRootTest, ProcessesThatCreateTheSameStoreGetOne) {
     EXPECT_EQ(CountEntries(folder.path()), 1u);
     // What each of them put went into the store that all of them see.
     Result<std::unique_ptr<ObjectStore>> store =
-        backend_.open(StorePaths{path}.BackendFolder("pack"));
+        backend_.open(StorePaths{path}.BackendFolder("pack"), {});
     ASSERT_TRUE(Ok(store));
     for (uint64_t process = 0; process < 8; ++process) {
       EXPECT_TRUE(Ok(test::ExpectHoldsAll(**store, MakeBlobs(2, process)))) << process;

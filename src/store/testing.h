@@ -188,7 +188,7 @@ inline Result<std::map<ObjectKey, uint64_t>> ListKeys(ObjectStore& store) {
 // ---- A folder of packs ----
 
 inline std::unique_ptr<ObjectStore> OpenPacks(const std::string& folder) {
-  Result<std::unique_ptr<ObjectStore>> store = PackBackend().open(folder);
+  Result<std::unique_ptr<ObjectStore>> store = PackBackend().open(folder, {});
   EXPECT_TRUE(Ok(store));
   return store ? std::move(store).value() : nullptr;
 }

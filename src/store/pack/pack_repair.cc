@@ -17,7 +17,6 @@ namespace helios::pack {
 namespace {
 
 constexpr int kRoundsMax = 64;
-constexpr auto kMergeLockWait = std::chrono::seconds(30);
 
 Damage OfWholePack(const std::string& path, Error error) {
   return {path, std::nullopt, std::nullopt, std::move(error)};
@@ -71,9 +70,7 @@ Result<VerifyObjectsReport> PackStore::Verify(const VerifyObjectsRequest& reques
 
 Result<RepairObjectsReport> PackStore::Repair(const RepairObjectsRequest& request) {
   RepairObjectsReport report;
-  HELIOS_TRY_ASSIGN(const FileLock lock,
-                    FileLock::Acquire(folder_ + "/" + kMergeLockFile, FileLock::Mode::kExclusive,
-                                      kMergeLockWait));
+  HELIOS_TRY_ASSIGN(const FileLock lock, LockMerge());
   HELIOS_TRY_ASSIGN(std::vector<std::string> names, PackNames());
   std::sort(names.begin(), names.end());
   KeySet whole;

@@ -77,7 +77,6 @@ constexpr uint64_t kOptimizedBytesMax = uint64_t{4} << 30;
 // An optimized pack is taken again if it is at most so many times as large as all that is smaller:
 // its objects are then compressed anew only each time that so much has been added.
 constexpr uint64_t kOptimizedGrowth = 8;
-constexpr auto kOptimizeLockWait = std::chrono::seconds(30);
 
 // The packs of one round, none if there is nothing that optimizing would help.
 template <typename Packs>
@@ -110,7 +109,8 @@ uint64_t PartOf(std::string_view pack_name) { return Checksum64(pack_name); }
 
 }  // namespace
 
-Result<std::unique_ptr<ObjectStore>> PackStore::Open(const std::string& folder) {
+Result<std::unique_ptr<ObjectStore>> PackStore::Open(const std::string& folder,
+                                                     const OpenOptions& options) {
   const std::string path = folder + "/" + kGenerationFile;
   Result<Fd> generation = OpenAt(AT_FDCWD, path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
   // A store that may only be read has one already, or never changes.
@@ -119,7 +119,7 @@ Result<std::unique_ptr<ObjectStore>> PackStore::Open(const std::string& folder) 
   }
   if (!generation && generation.error().os_error() != ENOENT) return std::move(generation).error();
   std::unique_ptr<PackStore> store(
-      new PackStore(folder, generation ? std::move(generation).value() : Fd()));
+      new PackStore(folder, options, generation ? std::move(generation).value() : Fd()));
   HELIOS_TRY(store->Refresh());
   return std::unique_ptr<ObjectStore>(std::move(store));
 }
@@ -524,6 +524,11 @@ Result<std::vector<Error>> PackStore::Check() {
   return damage;
 }
 
+Result<FileLock> PackStore::LockMerge() const {
+  return FileLock::Acquire(folder_ + "/" + kMergeLockFile, FileLock::Mode::kExclusive,
+                           options_.lock_timeout);
+}
+
 Result<void> PackStore::Maintain() {
   RemoveAbandonedFiles(folder_);
   HELIOS_TRY_ASSIGN(const ListingPointer known, OwnListing());
@@ -553,9 +558,7 @@ Result<OptimizeReport> PackStore::Optimize(const OptimizeRequest& request) {
   std::map<std::string, Error> damaged;
   while (true) {
     // Given back after each round: whoever deletes or merges gets its turn.
-    HELIOS_TRY_ASSIGN(const FileLock lock,
-                      FileLock::Acquire(folder_ + "/" + kMergeLockFile, FileLock::Mode::kExclusive,
-                                        kOptimizeLockWait));
+    HELIOS_TRY_ASSIGN(const FileLock lock, LockMerge());
     HELIOS_TRY_ASSIGN(const ListingPointer listing, Refresh());
     const std::vector<PackPointer> chosen = ChooseOptimize(listing->packs, damaged);
     if (chosen.empty()) {
@@ -601,9 +604,7 @@ Result<void> PackStore::OptimizePacks(const std::vector<PackPointer>& packs,
 
 Result<void> PackStore::Delete(std::span<const ObjectKey> keys) {
   const std::unordered_set<ObjectKey, ObjectKeyHash> doomed(keys.begin(), keys.end());
-  HELIOS_TRY_ASSIGN(const FileLock lock,
-                    FileLock::Acquire(folder_ + "/" + kMergeLockFile, FileLock::Mode::kExclusive,
-                                      std::chrono::seconds(30)));
+  HELIOS_TRY_ASSIGN(const FileLock lock, LockMerge());
   HELIOS_TRY_ASSIGN(const ListingPointer listing, Refresh());
   std::vector<PackPointer> affected;
   for (const PackPointer& pack : listing->packs) {

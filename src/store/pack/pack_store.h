@@ -17,6 +17,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "base/durable_file.h"
 #include "base/mutex.h"
 #include "helios/object_store.h"
 #include "object/key_set.h"
@@ -32,7 +33,8 @@ inline constexpr char kDamagedFolder[] = "damaged";
 
 class PackStore : public ObjectStore {
  public:
-  static Result<std::unique_ptr<ObjectStore>> Open(const std::string& folder);
+  static Result<std::unique_ptr<ObjectStore>> Open(const std::string& folder,
+                                                   const OpenOptions& options);
 
   Result<std::optional<Bytes>> Get(const ObjectKey& key) override;
   Result<void> GetMany(std::span<const ObjectKey> keys, const GetSink& sink) override;
@@ -90,8 +92,8 @@ class PackStore : public ObjectStore {
     void Add(CachedFrame added, size_t bytes_max);
   };
 
-  PackStore(std::string folder, Fd generation)
-      : folder_(std::move(folder)), generation_(std::move(generation)) {}
+  PackStore(std::string folder, const OpenOptions& options, Fd generation)
+      : folder_(std::move(folder)), options_(options), generation_(std::move(generation)) {}
 
   ListingPointer CurrentListing() HELIOS_EXCLUDES(mutex_);
   // With everything that this store itself has published, and nothing that has been removed.
@@ -163,6 +165,8 @@ class PackStore : public ObjectStore {
   // the merge lock.
   Result<void> OptimizePacks(const std::vector<PackPointer>& packs, const OptimizeRequest& request,
                              std::map<std::string, Error>* damaged, OptimizeReport* report);
+  // Held by whoever removes packs. Errors: kBusy.
+  Result<FileLock> LockMerge() const;
   Result<void> RaiseGeneration();
   // Which pack the objects of others went into, by part, as far as it is remembered.
   std::unordered_map<uint64_t, uint64_t> ReadMerged() const;
@@ -170,6 +174,7 @@ class PackStore : public ObjectStore {
   void NoteMerged(const std::vector<std::string>& packs, const std::string& target) const;
 
   const std::string folder_;
+  const OpenOptions options_;
   const std::shared_ptr<OpenFiles> files_ = std::make_shared<OpenFiles>();
   std::atomic<Compression> compression_ = Compression::kDefault;
   const Fd generation_;  // of the generation file: eight bytes, written in place

@@ -12,7 +12,6 @@
 namespace helios::pack {
 namespace {
 
-constexpr auto kMergeLockWait = std::chrono::seconds(60);
 // Of a pack of which less is dead, copying the rest costs more than it gives back. The measure is
 // in docs/decisions/0019.
 constexpr uint64_t kDeadPercentMin = 5;
@@ -54,8 +53,7 @@ uint64_t FileBytes(const std::string& path) {
 
 Result<std::unique_ptr<ObjectSweep>> PackSweep::Open(PackStore* store, SweepRequest request) {
   RemoveAbandonedFiles(store->folder_);
-  HELIOS_TRY_ASSIGN(FileLock lock, FileLock::Acquire(store->folder_ + "/" + kMergeLockFile,
-                                                     FileLock::Mode::kExclusive, kMergeLockWait));
+  HELIOS_TRY_ASSIGN(FileLock lock, store->LockMerge());
   std::unique_ptr<PackSweep> sweep(new PackSweep(store, std::move(request), std::move(lock)));
   HELIOS_TRY_ASSIGN(const PackStore::ListingPointer listing, store->Refresh());
   sweep->packs_ = listing->packs;
