@@ -66,14 +66,15 @@ Result<void> FillStore(const std::string& folder, const Backend& backend,
   return ReplaceFile(folder, kStoreMarkerFile, MarkerText(backend), Durability::kDurable);
 }
 
-// Only what FillStore made; never anything that it did not.
+// Only what FillStore made, in a folder that it made.
 void RemoveUnfinished(const std::string& folder, const Backend& backend) {
   const StorePaths paths{folder};
   for (const std::string& file : {paths.Marker(), paths.OperationLog(), paths.Lock(), paths.Gate(),
                                   paths.Leases(), paths.Epoch(), paths.Settings()}) {
     ::unlink(file.c_str());
   }
-  ::rmdir(paths.BackendFolder(backend.name).c_str());
+  std::error_code ignored;
+  std::filesystem::remove_all(paths.BackendFolder(backend.name), ignored);
   ::rmdir(paths.Workspaces().c_str());
   ::rmdir(folder.c_str());
 }

@@ -13,6 +13,7 @@ LAYERS = {
     "store": {"base", "object"},
     "store/pack": {"base", "object", "store"},
     "store/memory": {"base", "object", "store"},
+    "store/rocksdb": {"base", "object", "store"},
     "vst": {"base", "object", "store"},
     "worktree": {"base", "object", "store", "vst"},
     "history": {"base", "object", "store"},

@@ -1,0 +1,300 @@
+// What RocksdbStore does with every byte of its database: looking at them all, and making a new
+// database of what is whole in a damaged one.
+#include <fcntl.h>
+#include <stdio.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+
+#include "base/codec.h"
+#include "base/thread_pool.h"
+#include "object/hash.h"
+#include "object/key_set.h"
+#include "store/rocksdb/rocksdb_store.h"
+
+namespace helios::rocks {
+namespace {
+
+// Objects that one task reads: in the order of their places, as ReadAll takes them.
+constexpr size_t kVerifiedAtOnce = 1024;
+
+bool IsDamage(const Error& error) {
+  return error.code() == ErrorCode::kCorrupt || error.os_error() == ENOENT;
+}
+
+// Whether the bytes are the object's: an error that names it if not.
+Result<void> CheckBytes(const ObjectKey& key, const Result<ByteView>& bytes,
+                        const std::string& folder) {
+  if (!bytes) return bytes.error();
+  if (HashObject(key.kind, *bytes) == key.digest) return {};
+  return Error(ErrorCode::kCorrupt, "the bytes of " + key.ToString() + " in the RocksDB database " +
+                                        folder + " have another hash");
+}
+
+// Reads entries and tells of each object what was found. Used by one thread, but for the tasks.
+class Verification {
+ public:
+  Verification(Database* database, const VerifyObjectsRequest& request)
+      : database_(database), request_(request) {}
+
+  Result<void> Run() {
+    HELIOS_TRY(Collect());
+    if (wanted_.empty()) return {};
+    return TaskStack::Run(std::max(request_.threads, 1u), [this](TaskStack& stack) {
+      for (size_t begin = 0; begin < wanted_.size(); begin += kVerifiedAtOnce) {
+        stack.Push([this, begin](unsigned) { return ReadSome(begin); });
+      }
+    });
+  }
+
+  VerifyObjectsReport TakeReport() { return std::move(report_); }
+
+ private:
+  Result<void> Collect() {
+    HELIOS_TRY(database_->ForEachEntry([&](const ObjectKey& key, const Entry& entry) {
+      const auto piece = LoadLittleEndian<uint64_t>(key.digest.bytes.data());
+      if (request_.contents && (!request_.reads || request_.reads(piece))) {
+        wanted_.push_back({key, entry, 0});
+      } else if (request_.object) {
+        request_.object(key, entry.size, true);
+      }
+      return Result<void>();
+    }));
+    std::sort(wanted_.begin(), wanted_.end(),
+              [](const auto& a, const auto& b) { return a.entry.place < b.entry.place; });
+    return {};
+  }
+
+  Result<void> ReadSome(size_t begin) {
+    const size_t end = std::min(begin + kVerifiedAtOnce, wanted_.size());
+    return database_->ReadAll(
+        {wanted_.begin() + static_cast<ptrdiff_t>(begin),
+         wanted_.begin() + static_cast<ptrdiff_t>(end)},
+        [&](const Database::Wanted& one, const Result<ByteView>& bytes) -> Result<void> {
+          const Result<void> whole = CheckBytes(one.key, bytes, database_->folder());
+          if (request_.object) request_.object(one.key, one.entry.size, whole.has_value());
+          Note(one, whole);
+          return {};
+        });
+  }
+
+  void Note(const Database::Wanted& one, const Result<void>& whole) HELIOS_EXCLUDES(mutex_) {
+    if (request_.progress != nullptr) {
+      ++request_.progress->files;
+      request_.progress->bytes += one.entry.size;
+    }
+    MutexLock lock(mutex_);
+    ++report_.objects;
+    report_.bytes += one.entry.size;
+    if (!whole) report_.damage.Add({database_->folder(), std::nullopt, one.key, whole.error()});
+  }
+
+  Database* const database_;
+  const VerifyObjectsRequest& request_;
+  std::vector<Database::Wanted> wanted_;
+  Mutex mutex_;
+  VerifyObjectsReport report_;
+};
+
+// A copy of the database's files by hard links, with which RocksDB's own repair may do what it
+// likes. Removed in the end.
+class LinkedCopy {
+ public:
+  static Result<std::unique_ptr<LinkedCopy>> Make(const std::string& store_folder) {
+    std::unique_ptr<LinkedCopy> copy(new LinkedCopy(store_folder + "/copy-" + RandomName()));
+    HELIOS_TRY(MakeFolder(copy->folder_));
+    HELIOS_TRY(MakeFolder(DatabaseFolder(copy->folder_)));
+    const std::string from = DatabaseFolder(store_folder);
+    HELIOS_TRY_ASSIGN(const std::vector<std::string> names, NamesIn(from));
+    for (const std::string& name : names) {
+      std::error_code failure;
+      std::filesystem::create_hard_link(from + "/" + name,
+                                        DatabaseFolder(copy->folder_) + "/" + name, failure);
+      if (failure) return Error::FromErrno(failure.value(), "link", from + "/" + name);
+    }
+    return copy;
+  }
+  ~LinkedCopy() {
+    std::error_code ignored;
+    std::filesystem::remove_all(folder_, ignored);
+  }
+  LinkedCopy(const LinkedCopy&) = delete;
+  LinkedCopy& operator=(const LinkedCopy&) = delete;
+
+  // What can be opened of it after RocksDB has put together which tables there are.
+  Result<std::unique_ptr<Database>> Open() const {
+    std::vector<rocksdb::ColumnFamilyDescriptor> families;
+    for (const auto& [family, name] : kFamilies) {
+      families.emplace_back(name, FamilyOptions(family, {}, nullptr));
+    }
+    const std::string folder = DatabaseFolder(folder_);
+    HELIOS_TRY(Checked(rocksdb::RepairDB(folder, DatabaseOptions(), families), "repair", folder));
+    return Database::OpenToWrite(folder_, {}, /*create=*/true);
+  }
+
+ private:
+  explicit LinkedCopy(std::string folder) : folder_(std::move(folder)) {}
+  const std::string folder_;
+};
+
+// Brings whole objects from a damaged database into a new store.
+class Salvage {
+ public:
+  Salvage(Database* from, ObjectStore* to) : from_(from), to_(to) {}
+
+  // Of each object that an entry leads to, then of whatever data there is. `to` may be null: then
+  // it is only counted.
+  Result<void> Run() {
+    const Result<void> listed = from_->ForEachEntry([&](const ObjectKey& key, const Entry& entry) {
+      named_.push_back({key, entry, 0});
+      return Result<void>();
+    });
+    if (!listed && !IsDamage(listed.error())) return listed.error();
+    HELIOS_TRY(from_->ReadAll(named_, [&](const Database::Wanted& one, const auto& bytes) {
+      return Take(one.key, bytes);
+    }));
+    if (!listed) {
+      for (const Family family : {Family::kSmall, Family::kLarge}) {
+        HELIOS_TRY(from_->ForEachData(
+            family, [&](const DataKey& key, ByteView bytes) { return Take(key.object, bytes); }));
+      }
+    }
+    if (batch_ != nullptr) HELIOS_TRY(batch_->Publish());
+    return {};
+  }
+
+  uint64_t objects() const { return objects_; }
+  uint64_t bytes() const { return bytes_; }
+  uint64_t lost() const {
+    return static_cast<uint64_t>(
+        std::count_if(named_.begin(), named_.end(),
+                      [&](const Database::Wanted& one) { return !taken_.Contains(one.key); }));
+  }
+
+ private:
+  Result<void> Take(const ObjectKey& key, const Result<ByteView>& bytes) {
+    if (!CheckBytes(key, bytes, from_->folder()) || !taken_.Insert(key)) return {};
+    ++objects_;
+    bytes_ += bytes->size();
+    if (to_ == nullptr) return {};
+    if (batch_ == nullptr) {
+      HELIOS_TRY_ASSIGN(batch_, to_->OpenBatch());
+    }
+    return batch_->Put(key, *bytes);
+  }
+
+  Database* const from_;
+  ObjectStore* const to_;
+  std::unique_ptr<ObjectBatch> batch_;
+  std::vector<Database::Wanted> named_;
+  KeySet taken_;
+  uint64_t objects_ = 0;
+  uint64_t bytes_ = 0;
+};
+
+}  // namespace
+
+Result<std::vector<Error>> RocksdbStore::Check() {
+  const Result<View> view = OpenAnew(nullptr);
+  if (view) return std::vector<Error>();
+  if (!IsDamage(view.error())) return view.error();
+  return std::vector<Error>{view.error()};
+}
+
+Result<VerifyObjectsReport> RocksdbStore::Verify(const VerifyObjectsRequest& request) {
+  VerifyObjectsReport report;
+  const auto of_whole = [&](const Error& error) -> Result<VerifyObjectsReport> {
+    if (!IsDamage(error)) return error;
+    report.damage.Add({DatabaseFolder(folder_), std::nullopt, std::nullopt, error});
+    return std::move(report);
+  };
+  // What was read before, and is in the cache, proves nothing about the files as they are.
+  const Result<View> view = OpenAnew(nullptr);
+  if (!view) return of_whole(view.error());
+  Verification verification(view->database.get(), request);
+  const Result<void> verified = verification.Run();
+  report = verification.TakeReport();
+  HELIOS_TRY_ASSIGN(report.file_bytes, BytesOnDisk());
+  if (!verified) return of_whole(verified.error());
+  return report;
+}
+
+Result<RepairObjectsReport> RocksdbStore::Repair(const RepairObjectsRequest& request) {
+  RepairObjectsReport report;
+  HELIOS_TRY_ASSIGN(const FileLock tables, LockTables(lock_timeout_));
+  HELIOS_TRY(SetLeftoversAside(request.dry_run, &report));
+  VerifyObjectsRequest everything;
+  everything.threads = request.threads;
+  everything.progress = request.progress;
+  HELIOS_TRY_ASSIGN(const VerifyObjectsReport verified, Verify(everything));
+  if (verified.damage.count == 0) return report;
+  HELIOS_TRY_ASSIGN(
+      const FileLock writing,
+      FileLock::Acquire(WriteLockPath(folder_), FileLock::Mode::kExclusive, lock_timeout_));
+  std::unique_ptr<LinkedCopy> copy;
+  Result<std::unique_ptr<Database>> database = Database::OpenToRead(folder_, nullptr);
+  if (!database) {
+    HELIOS_TRY_ASSIGN(copy, LinkedCopy::Make(folder_));
+    database = copy->Open();
+  }
+  if (!database) {
+    report.left.push_back(database.error());
+    return report;
+  }
+  return Rebuild(**database, request.dry_run, std::move(report));
+}
+
+Result<RepairObjectsReport> RocksdbStore::Rebuild(Database& damaged, bool dry_run,
+                                                  RepairObjectsReport report) {
+  const std::string rebuilt = folder_ + "/" + kRebuiltFolder;
+  std::unique_ptr<ObjectStore> target;
+  if (!dry_run) {
+    HELIOS_TRY(MakeFolder(rebuilt));
+    HELIOS_TRY(CreateDatabase(rebuilt));
+    HELIOS_TRY_ASSIGN(target, Open(rebuilt, {}));
+    target->SetCompression(compression_);
+  }
+  Salvage salvage(&damaged, target.get());
+  HELIOS_TRY(salvage.Run());
+  report.salvaged_objects = salvage.objects();
+  report.salvaged_bytes = salvage.bytes();
+  report.lost_objects = salvage.lost();
+  if (dry_run) {
+    report.set_aside.push_back(folder_ + "/" + kDamagedFolder);
+    return report;
+  }
+  HELIOS_TRY(target->Sync());
+  HELIOS_TRY_ASSIGN(Counts counts, changes_.Read());
+  counts.generation += 2;
+  ++counts.publications;
+  // For readers that look while it is exchanged, and after.
+  HELIOS_TRY(ChangeCounts::Write(folder_, counts));
+  if (::renameat2(AT_FDCWD, DatabaseFolder(folder_).c_str(), AT_FDCWD,
+                  DatabaseFolder(rebuilt).c_str(), RENAME_EXCHANGE) != 0) {
+    return Error::FromErrno(errno, "exchange", DatabaseFolder(folder_));
+  }
+  HELIOS_TRY(SyncFolder(folder_));
+  HELIOS_TRY(SyncFolder(rebuilt));
+  counts.generation += 2;
+  HELIOS_TRY(ChangeCounts::Write(folder_, counts));
+  HELIOS_TRY(SetLeftoversAside(false, &report));
+  return report;
+}
+
+Result<void> RocksdbStore::SetLeftoversAside(bool dry_run, RepairObjectsReport* report) const {
+  const std::string rebuilt = folder_ + "/" + kRebuiltFolder;
+  if (!std::filesystem::exists(rebuilt)) return {};
+  const std::string aside = folder_ + "/" + kDamagedFolder;
+  const std::string place = aside + "/" + RandomName();
+  report->set_aside.push_back(place);
+  if (dry_run) return {};
+  HELIOS_TRY(MakeFolder(aside));
+  if (::rename(rebuilt.c_str(), place.c_str()) != 0) {
+    return Error::FromErrno(errno, "set aside", rebuilt);
+  }
+  HELIOS_TRY(SyncFolder(aside));
+  return SyncFolder(folder_);
+}
+
+}  // namespace helios::rocks
