@@ -33,6 +33,12 @@ bool IsGone(const rocksdb::Status& status) {
          (!status.ok() && status.ToString().find("No such file or directory") != std::string::npos);
 }
 
+// A database without its CURRENT file counts as none.
+bool IsAbsent(const rocksdb::Status& status) {
+  return status.IsInvalidArgument() &&
+         status.ToString().find("does not exist") != std::string::npos;
+}
+
 }  // namespace
 
 std::string DatabaseFolder(const std::string& store_folder) { return store_folder + "/db"; }
@@ -60,7 +66,7 @@ Error FromStatus(const rocksdb::Status& status, std::string_view action,
     os_error = ENOSPC;
   } else if (IsGone(status)) {
     os_error = ENOENT;
-  } else if (status.IsCorruption()) {
+  } else if (status.IsCorruption() || IsAbsent(status)) {
     code = ErrorCode::kCorrupt;
   } else if (status.IsNotSupported() || status.IsInvalidArgument()) {
     // Our own arguments are valid: then it is the database that another version wrote.

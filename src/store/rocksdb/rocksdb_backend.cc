@@ -8,7 +8,8 @@ Backend RocksdbBackend() {
   return {kRocksdbBackend,
           [](const std::string& folder) -> Result<void> {
             HELIOS_TRY(rocks::CreateDatabase(folder));
-            return rocks::ChangeCounts::Write(folder, {});
+            HELIOS_TRY(rocks::ChangeCounts::Write(folder, {}));
+            return ReplaceFile(folder, rocks::kWriteLockFile, "", Durability::kCache);
           },
           rocks::RocksdbStore::Open};
 }

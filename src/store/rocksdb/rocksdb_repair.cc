@@ -39,7 +39,16 @@ class Verification {
       : database_(database), request_(request) {}
 
   Result<void> Run() {
-    HELIOS_TRY(Collect());
+    Result<void> collected = Collect();
+    if (!collected && !IsDamage(collected.error())) return collected;
+    HELIOS_TRY(ReadAll());
+    return collected;
+  }
+
+  VerifyObjectsReport TakeReport() { return std::move(report_); }
+
+ private:
+  Result<void> ReadAll() {
     if (wanted_.empty()) return {};
     return TaskStack::Run(std::max(request_.threads, 1u), [this](TaskStack& stack) {
       for (size_t begin = 0; begin < wanted_.size(); begin += kVerifiedAtOnce) {
@@ -48,11 +57,11 @@ class Verification {
     });
   }
 
-  VerifyObjectsReport TakeReport() { return std::move(report_); }
-
- private:
   Result<void> Collect() {
+    Totals counted;
     HELIOS_TRY(database_->ForEachEntry([&](const ObjectKey& key, const Entry& entry) {
+      ++counted.objects;
+      counted.bytes += entry.size;
       const auto piece = LoadLittleEndian<uint64_t>(key.digest.bytes.data());
       if (request_.contents && (!request_.reads || request_.reads(piece))) {
         wanted_.push_back({key, entry, 0});
@@ -63,7 +72,11 @@ class Verification {
     }));
     std::sort(wanted_.begin(), wanted_.end(),
               [](const auto& a, const auto& b) { return a.entry.place < b.entry.place; });
-    return {};
+    HELIOS_TRY_ASSIGN(const Totals totals, database_->ReadTotals());
+    if (totals == counted) return {};
+    return Error(ErrorCode::kCorrupt, "the RocksDB database " + database_->folder() + " counts " +
+                                          std::to_string(totals.objects) + " objects and has " +
+                                          std::to_string(counted.objects));
   }
 
   Result<void> ReadSome(size_t begin) {

@@ -121,7 +121,7 @@ Result<void> RewriteRange(Database& database, const TableRange& range) {
 
 Result<void> RocksdbStore::Delete(std::span<const ObjectKey> keys) {
   HELIOS_TRY_ASSIGN(const FileLock lock, LockTables(lock_timeout_));
-  HELIOS_TRY_ASSIGN(const std::unique_ptr<WriteHold> hold, HoldAlone(EffortOf(compression_)));
+  HELIOS_TRY_ASSIGN(const std::unique_ptr<WriteHold> hold, HoldAlone(effort_of_new()));
   HELIOS_TRY_ASSIGN(const std::vector<Doomed> removed, RemoveEntries(*hold, keys));
   if (removed.empty()) return {};
   HELIOS_TRY_ASSIGN(const std::vector<TableRange> tables, DataTables(hold->database()));

@@ -237,13 +237,14 @@ Result<bool> RocksdbStore::HasParts(std::span<const uint64_t> parts) {
 // ---- Writing ----
 
 Result<std::unique_ptr<ObjectBatch>> RocksdbStore::OpenBatch() {
-  return std::unique_ptr<ObjectBatch>(std::make_unique<RocksdbBatch>(this, EffortOf(compression_)));
+  return std::unique_ptr<ObjectBatch>(std::make_unique<RocksdbBatch>(this, effort_of_new()));
 }
 
-Result<std::shared_ptr<WriteHold>> RocksdbStore::Hold() {
+Result<std::shared_ptr<WriteHold>> RocksdbStore::Hold(std::chrono::milliseconds wait) {
   MutexLock lock(holding_);
   if (std::shared_ptr<WriteHold> hold = hold_.lock()) return hold;
-  HELIOS_TRY_ASSIGN(std::shared_ptr<WriteHold> hold, HoldAlone(EffortOf(compression_)));
+  HELIOS_TRY_ASSIGN(std::shared_ptr<WriteHold> hold,
+                    WriteHold::Take(folder_, effort_of_new(), wait));
   hold_ = hold;
   return hold;
 }
@@ -279,13 +280,19 @@ Result<void> RocksdbStore::Sync() {
 }
 
 Result<void> RocksdbStore::Maintain() {
-  if (!is_fragmented_.exchange(false)) return {};
+  if (!is_fragmented_) return {};
   StagingFolder::RemoveAbandoned(folder_);
-  const Result<FileLock> lock = LockTables(std::chrono::milliseconds(0));
-  // Somebody else is at it already: nothing is left to do.
-  if (!lock && lock.error().code() == ErrorCode::kBusy) return {};
-  if (!lock) return lock.error();
-  HELIOS_TRY_ASSIGN(const std::shared_ptr<WriteHold> hold, Hold());
+  const Result<void> merged = MergeTables();
+  // Whoever is at work has it to do when it is done.
+  if (!merged && merged.error().code() == ErrorCode::kBusy) return {};
+  return merged ? Result<void>() : merged.error();
+}
+
+Result<void> RocksdbStore::MergeTables() {
+  const std::chrono::milliseconds at_once(0);
+  HELIOS_TRY_ASSIGN(const FileLock lock, LockTables(at_once));
+  HELIOS_TRY_ASSIGN(const std::shared_ptr<WriteHold> hold, Hold(at_once));
+  is_fragmented_ = false;
   Database& database = hold->database();
   rocksdb::CompactRangeOptions options;
   options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kSkip;

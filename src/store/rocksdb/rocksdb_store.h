@@ -54,7 +54,8 @@ class RocksdbStore : public ObjectStore {
 
   const std::string& folder() const { return folder_; }
   // The database to write to, shared by all of this store who want it at the same time.
-  Result<std::shared_ptr<WriteHold>> Hold() HELIOS_EXCLUDES(holding_);
+  Result<std::shared_ptr<WriteHold>> Hold() { return Hold(lock_timeout_); }
+  Result<std::shared_ptr<WriteHold>> Hold(std::chrono::milliseconds wait) HELIOS_EXCLUDES(holding_);
   // The same for one who wants it alone, and who may want to compress harder.
   Result<std::unique_ptr<WriteHold>> HoldAlone(const Effort& effort);
   // Held by whoever rewrites tables or deletes. Errors: kBusy.
@@ -83,6 +84,7 @@ class RocksdbStore : public ObjectStore {
   // As it was found to be between two looks at the counts, or with writers locked out.
   Result<View> OpenAnew(const std::shared_ptr<rocksdb::Cache>& cache) const;
   Result<View> OpenOnce(const std::shared_ptr<rocksdb::Cache>& cache) const;
+  Result<void> MergeTables();
   // Puts a new database of what is whole in the place of the damaged one. With writers locked out.
   Result<RepairObjectsReport> Rebuild(Database& damaged, bool dry_run, RepairObjectsReport report);
   // What a repair left that was killed, before or after the exchange.

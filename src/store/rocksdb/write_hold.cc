@@ -2,7 +2,7 @@
 
 namespace helios::rocks {
 
-std::string WriteLockPath(const std::string& folder) { return folder + "/write.lock"; }
+std::string WriteLockPath(const std::string& folder) { return folder + "/" + kWriteLockFile; }
 
 Result<std::unique_ptr<WriteHold>> WriteHold::Take(const std::string& folder, const Effort& effort,
                                                    std::chrono::milliseconds wait) {

@@ -13,7 +13,9 @@
 
 namespace helios::rocks {
 
-// Held exclusively by whoever writes, and shared by readers that writers kept from opening it.
+// In the backend's folder. Held exclusively by whoever writes, and shared by readers that writers
+// kept from opening the database.
+inline constexpr char kWriteLockFile[] = "write.lock";
 std::string WriteLockPath(const std::string& folder);
 
 class WriteHold {
