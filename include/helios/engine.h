@@ -17,6 +17,7 @@
 #include "helios/health_report.h"
 #include "helios/ids.h"
 #include "helios/link_mode.h"
+#include "helios/migration.h"
 #include "helios/object_store.h"
 #include "helios/operations.h"
 #include "helios/progress.h"
@@ -26,6 +27,7 @@
 #include "helios/retention.h"
 #include "helios/selection.h"
 #include "helios/statistics.h"
+#include "helios/store_info.h"
 #include "helios/store_settings.h"
 #include "helios/tree_path.h"
 #include "helios/verify_report.h"
@@ -42,6 +44,9 @@ struct EngineOptions {
   std::vector<Backend> backends;  // those that a store may be made of
   // If there is no store yet: create one with this backend. Empty: that is an error (kNoStore).
   std::string create_with;
+  // What the store must be made of: else kInvalidArgument. One that is created is made of it.
+  // Empty: whatever it is.
+  std::string backend;
   // How a store that is created compresses, and one that is there must: else kInvalidArgument.
   // Absent: as it is set, and by default where one is created.
   std::optional<Compression> compression;
@@ -62,6 +67,11 @@ struct EngineOptions {
   std::vector<std::string> command;
   // Told what is being done and how long it took; for people who look for a fault. May be empty.
   std::function<void(const std::string& line)> debug;
+};
+
+struct InitReport {
+  bool created = false;  // false: it was there
+  std::string backend;
 };
 
 struct CommitRequest {
@@ -339,6 +349,8 @@ class Engine {
  public:
   // Errors: kNoStore, kUnsupported (unknown format or backend, named).
   static Result<std::unique_ptr<Engine>> Open(EngineOptions options);
+  // Creates the store if it is not there, as Open does. Errors: those of Open.
+  static Result<InitReport> Init(const EngineOptions& options);
   // Looks at the store's structures and at where the workspace stands: not at every content, and
   // without repairing anything. What is wrong is in the report, an error only kNoStore.
   static Result<HealthReport> CheckHealth(const EngineOptions& options, const Workspace& workspace);
@@ -358,6 +370,22 @@ class Engine {
   // when it is called again. Errors: kNoStore; kBusy; kNoSpace: it needs as much as the damaged
   // packs take.
   static Result<RepairReport> Repair(const EngineOptions& options, const RepairRequest& request);
+
+  // Moves the store to another backend. Copies every object while others commit and read; reads
+  // each back from the new backend, opened afresh, and compares it with its id; then, with the
+  // store alone, does the same with what came since, and switches. Only then is the old backend's
+  // folder removed; ids, history, refs, settings and statistics stay as they are. Collections have
+  // to wait meanwhile. Ended by whatever, at any moment, it loses nothing, and the same call goes
+  // on where it was. Engines that have the store open go on with the new backend. Memory: some 150
+  // bytes for each object. Durable on return. Errors: kUnsupported (unknown backend); kBusy, naming
+  // who works on the store or has it open longer than the bound; kCorrupt, kMissingObject naming
+  // what is damaged in the store: Repair it; kNoSpace: it needs as much as the new backend takes;
+  // kInvalidArgument if one to another backend was begun. After an error nothing was moved.
+  static Result<MigrateReport> Migrate(const EngineOptions& options, const MigrateRequest& request);
+  // Gives up what Migrate began and did not end, and its space back. Errors: kNotFound if there is
+  // nothing; kBusy while it runs.
+  static Result<AbortMigrationReport> AbortMigration(const EngineOptions& options);
+
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -496,10 +524,13 @@ class Engine {
 
   // Figures of the store and of all processes that used it.
   Result<StatisticsReport> Statistics();
+  // What the store is made of, and what it holds.
+  Result<StoreInfo> Info();
 
  private:
   class State;
   class Collector;
+  class Migrator;
   Result<CommitReport> CommitOnce(const CommitRequest& request, Room* room);
   template <typename Report, typename Attempt>
   Result<Report> WithinSize(const std::optional<uint64_t>& max_size, const Attempt& commit);

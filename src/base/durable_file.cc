@@ -31,8 +31,16 @@ bool IsRefusal(int os_error) {
   return os_error == EACCES || os_error == EPERM || os_error == EROFS;
 }
 
-// "process 123, helios; " for the one that holds a flock on the open file; empty where the system
-// does not tell: the holder may be in another container.
+// "process 123, helios; ".
+std::string ProcessName(const std::string& process) {
+  std::ifstream comm("/proc/" + process + "/comm");
+  std::string name;
+  std::getline(comm, name);
+  return "process " + process + (name.empty() ? "" : ", " + name) + "; ";
+}
+
+// The name of the one that holds a flock on the open file; empty where the system does not tell:
+// the holder may be in another container.
 std::string HolderOf(int fd) {
   struct stat status;
   if (::fstat(fd, &status) != 0) return "";
@@ -48,12 +56,30 @@ std::string HolderOf(int fd) {
         makedev(device_major, device_minor) != status.st_dev) {
       continue;
     }
-    std::ifstream comm("/proc/" + std::to_string(process) + "/comm");
-    std::string name;
-    std::getline(comm, name);
-    return "process " + std::to_string(process) + (name.empty() ? "" : ", " + name) + "; ";
+    return ProcessName(std::to_string(process));
   }
   return "";
+}
+
+// Whether one of the process's descriptors holds a lock on the file.
+bool HoldsRange(const std::string& process, const struct stat& file) {
+  const std::string folder = "/proc/" + process + "/fdinfo";
+  const Result<std::vector<std::string>> descriptors = NamesIn(folder);
+  if (!descriptors) return false;
+  for (const std::string& descriptor : *descriptors) {
+    std::ifstream info(folder + "/" + descriptor);
+    for (std::string line; std::getline(info, line);) {
+      unsigned device_major = 0;
+      unsigned device_minor = 0;
+      unsigned long long inode = 0;
+      if (std::sscanf(line.c_str(), "lock: %*d: OFDLCK %*s %*s %*d %x:%x:%llu", &device_major,
+                      &device_minor, &inode) == 3 &&
+          inode == file.st_ino && makedev(device_major, device_minor) == file.st_dev) {
+        return true;
+      }
+    }
+  }
+  return false;
 }
 
 struct DirCloser {
@@ -97,6 +123,18 @@ Result<std::vector<std::string>> NamesIn(int folder, const std::string& path) {
   }
   if (errno != 0) return Error::FromErrno(errno, "list", path);
   return names;
+}
+
+std::string RangeLockHolders(const std::string& path) {
+  struct stat file;
+  const Result<std::vector<std::string>> processes = NamesIn("/proc");
+  if (!processes || ::stat(path.c_str(), &file) != 0) return "";
+  std::string holders;
+  for (const std::string& process : *processes) {
+    const bool is_process = process.find_first_not_of("0123456789") == process.npos;
+    if (is_process && HoldsRange(process, file)) holders += ProcessName(process);
+  }
+  return holders;
 }
 
 Result<void> ReplaceFile(const std::string& folder, const std::string& name, ByteView bytes,
@@ -189,13 +227,13 @@ Result<FileLock> FileLock::Acquire(const std::string& path, Mode mode,
   return lock;
 }
 
-Result<std::optional<FileLock>> FileLock::AcquireToRead(const std::string& path,
-                                                        std::chrono::milliseconds wait) {
+Result<std::optional<FileLock>> FileLock::AcquireExisting(const std::string& path, Mode mode,
+                                                          std::chrono::milliseconds wait) {
   Result<Fd> fd = OpenAt(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   if (!fd && fd.error().os_error() == ENOENT) return std::optional<FileLock>();
   if (!fd) return std::move(fd).error();
   FileLock lock(std::move(fd).value());
-  HELIOS_TRY(lock.Wait(path, Mode::kShared, wait));
+  HELIOS_TRY(lock.Wait(path, mode, wait));
   return std::optional<FileLock>(std::move(lock));
 }
 

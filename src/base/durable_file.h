@@ -52,6 +52,10 @@ bool IsTemporaryName(std::string_view name);
 // How long to wait for what others hold for one small write.
 inline constexpr std::chrono::milliseconds kWriteLockWait = std::chrono::seconds(30);
 
+// The processes that hold byte ranges of a file locked by open-file-description locks, for people:
+// "process 12, helios; process 13, agentd; ". Empty where the system does not tell.
+std::string RangeLockHolders(const std::string& path);
+
 // A lock on a whole file that always exists. Dies with its holder; never leaves anything behind.
 class FileLock {
  public:
@@ -63,7 +67,12 @@ class FileLock {
   // A shared lock for reading the file; nullopt if there is none. Creates and changes nothing, so
   // that it works where this process may not write.
   static Result<std::optional<FileLock>> AcquireToRead(const std::string& path,
-                                                       std::chrono::milliseconds wait);
+                                                       std::chrono::milliseconds wait) {
+    return AcquireExisting(path, Mode::kShared, wait);
+  }
+  // The same in either mode.
+  static Result<std::optional<FileLock>> AcquireExisting(const std::string& path, Mode mode,
+                                                         std::chrono::milliseconds wait);
   int fd() const { return fd_.get(); }
 
  private:

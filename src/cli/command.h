@@ -41,10 +41,12 @@ class Session {
   std::function<int()> run;
 
   // `create_with`: the backend with which a store is created where there is none; empty to refuse.
-  // `compression`: how such a store compresses, and one that is there must.
-  Result<std::unique_ptr<Engine>> OpenEngine(
-      const std::string& create_with, const std::optional<Compression>& compression = std::nullopt);
+  Result<std::unique_ptr<Engine>> OpenEngine(const std::string& create_with);
   Result<EngineOptions> MakeEngineOptions(const std::string& create_with);
+  // For a command that creates the store if there is none: of `backend`, and it must be that; else
+  // of what HELIOS_BACKEND names, or of the default. `compression`: as is given.
+  Result<EngineOptions> MakeCreatingOptions(const std::optional<std::string>& backend,
+                                            const std::optional<std::string>& compression);
   Workspace MakeWorkspace() const;
 
  private:
@@ -56,7 +58,10 @@ class Session {
 // Every backend that this binary knows: the only place that names them.
 std::vector<Backend> KnownBackends();
 inline constexpr char kDefaultBackend[] = "pack";
+inline constexpr char kBackendDescription[] =
+    "What a new store is made of (default: HELIOS_BACKEND, else pack)";
 
+void AddInitCommand(CLI::App* app, Session* session);
 void AddCommitCommand(CLI::App* app, Session* session);
 void AddRestoreCommand(CLI::App* app, Session* session);
 void AddDiffCommand(CLI::App* app, Session* session);
@@ -73,6 +78,7 @@ void AddUndoCommand(CLI::App* app, Session* session);
 void AddOperationCommand(CLI::App* app, Session* session);
 void AddVerifyCommand(CLI::App* app, Session* session);
 void AddRepairCommand(CLI::App* app, Session* session);
+void AddStoreCommand(CLI::App* app, Session* session);
 
 // Options that several commands share.
 void AddCommonOptions(CLI::App* command, Session* session);

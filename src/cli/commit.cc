@@ -12,7 +12,7 @@ namespace {
 struct Options {
   std::vector<std::string> messages;
   std::vector<std::string> labels;
-  std::string backend = kDefaultBackend;
+  std::optional<std::string> backend;
   std::optional<std::string> compression;
   std::optional<uint64_t> max_size;
   bool id_only = false;
@@ -95,10 +95,9 @@ int Run(Session& session, const Options& options) {
   if (!std::filesystem::is_directory(session.work, failure)) {
     return output.Fail(Error(ErrorCode::kFailed, "no such folder: " + session.work));
   }
-  Result<std::optional<Compression>> compression = std::optional<Compression>();
-  if (options.compression) compression = ParseCompression(*options.compression);
-  if (!compression) return output.Fail(compression.error());
-  Result<std::unique_ptr<Engine>> engine = session.OpenEngine(options.backend, *compression);
+  Result<EngineOptions> open = session.MakeCreatingOptions(options.backend, options.compression);
+  if (!open) return output.Fail(open.error());
+  Result<std::unique_ptr<Engine>> engine = Engine::Open(*std::move(open));
   if (!engine) return output.Fail(engine.error());
   const Result<CommitReport> report = (*engine)->Commit(*request);
   if (!report) return output.Fail(report.error());
@@ -135,8 +134,7 @@ void AddCommitCommand(CLI::App* app, Session* session) {
   command->add_flag("--id-only", options->id_only, "Print the bare snapshot id");
   command->add_flag("--force", options->force,
                     "After a lazy restore too: files that are not in the folder count as deleted");
-  command->add_option("--backend", options->backend, "What a new store is made of")
-      ->type_name("NAME");
+  AddValueOption(command, "--backend", "NAME", &options->backend, kBackendDescription);
   AddValueOption(command, "--compression", "HOW", &options->compression,
                  "How a new store compresses: fast, default or small (see helios config)");
   AddSizeOption(command, "--max-size", &options->max_size,

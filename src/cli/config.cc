@@ -3,6 +3,7 @@
 
 #include "cli/command.h"
 #include "cli/retention_options.h"
+#include "cli/settings_output.h"
 
 namespace helios::cli {
 namespace {
@@ -140,6 +141,25 @@ int Run(Session& session, const Options& options) {
 }
 
 }  // namespace
+
+std::vector<std::pair<std::string, std::string>> ListSettings(const StoreSettings& settings) {
+  std::vector<std::pair<std::string, std::string>> list;
+  for (const Setting& setting : AllSettings()) {
+    std::string value = setting.show(settings);
+    if (!value.empty()) list.emplace_back(setting.name, std::move(value));
+  }
+  return list;
+}
+
+Json ToJson(const StoreSettings& settings) {
+  Json json = Json::object();
+  for (const Setting& setting : AllSettings()) {
+    if (!setting.show(settings).empty()) {
+      json[std::string(setting.name)] = setting.json(settings);
+    }
+  }
+  return json;
+}
 
 Result<std::optional<Compression>> ParseCompression(const std::string& name) {
   const std::optional<Compression> compression = CompressionFromName(name);

@@ -139,6 +139,7 @@ void AddCommands(CLI::App* app, Session* session) {
   app->footer(kFooter);
   app->set_version_flag("-v,--version", kVersionLine, "Print the version");
   AddCommonOptions(app, session);
+  AddInitCommand(app, session);
   AddCommitCommand(app, session);
   AddRestoreCommand(app, session);
   AddDiffCommand(app, session);
@@ -155,6 +156,7 @@ void AddCommands(CLI::App* app, Session* session) {
   AddOperationCommand(app, session);
   AddVerifyCommand(app, session);
   AddRepairCommand(app, session);
+  AddStoreCommand(app, session);
   CLI::App* version = app->add_subcommand("version", "Print the version");
   AddCommonOptions(version, session);
   version->callback([session] {

@@ -103,10 +103,20 @@ Result<EngineOptions> Session::MakeEngineOptions(const std::string& create_with)
   return options;
 }
 
-Result<std::unique_ptr<Engine>> Session::OpenEngine(const std::string& create_with,
-                                                    const std::optional<Compression>& compression) {
+Result<EngineOptions> Session::MakeCreatingOptions(const std::optional<std::string>& backend,
+                                                   const std::optional<std::string>& compression) {
+  const std::string usual = Environment("HELIOS_BACKEND");
+  HELIOS_TRY_ASSIGN(EngineOptions options,
+                    MakeEngineOptions(usual.empty() ? kDefaultBackend : usual));
+  options.backend = backend.value_or("");
+  if (compression) {
+    HELIOS_TRY_ASSIGN(options.compression, ParseCompression(*compression));
+  }
+  return options;
+}
+
+Result<std::unique_ptr<Engine>> Session::OpenEngine(const std::string& create_with) {
   HELIOS_TRY_ASSIGN(EngineOptions options, MakeEngineOptions(create_with));
-  options.compression = compression;
   return Engine::Open(std::move(options));
 }
 

@@ -68,6 +68,7 @@ class Engine::Collector {
   CollectReport report_;
   ObjectStore* store_ = nullptr;
   std::optional<FileLock> lock_;  // no other collects meanwhile
+  std::optional<FileLock> use_;
   LogTail tail_;
   std::vector<bool> keeps_;  // for each operation of the log when it was looked at first
   std::unordered_set<Digest, DigestHash> known_records_;
@@ -109,12 +110,13 @@ Result<CollectReport> Engine::Collector::Run() {
 
 Result<void> Engine::Collector::Begin() {
   report_.dry_run = request_.dry_run;
-  HELIOS_TRY_ASSIGN(store_, state_.StoreToWrite());
   if (!request_.dry_run) {
     // Others only read that file.
     HELIOS_TRY_ASSIGN(lock_, FileLock::Acquire(state_.paths.Epoch(), FileLock::Mode::kExclusive,
                                                state_.LockWait()));
   }
+  HELIOS_TRY_ASSIGN(use_, state_.UseBackend());
+  HELIOS_TRY_ASSIGN(store_, state_.StoreToWrite());
   ReachableWalk::Options options;
   options.threads = state_.threads;
   Progress* const progress = state_.options.progress;

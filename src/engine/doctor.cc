@@ -10,6 +10,7 @@
 
 #include "engine/engine_state.h"
 #include "engine/store_health.h"
+#include "store/store_move.h"
 
 namespace helios {
 namespace {
@@ -121,6 +122,29 @@ HealthCheck CheckLeftovers(const StorePaths& paths, const std::string& backend_f
               "remove old ones among the packs; any may be deleted while no helios runs.");
 }
 
+// Only said where there is something.
+std::optional<HealthCheck> CheckMigration(const StorePaths& paths,
+                                          const std::vector<Backend>& backends,
+                                          const std::string& backend) {
+  const Result<std::optional<std::string>> copy = FindCopy(paths);
+  if (copy && *copy) {
+    return Well(
+        "migration",
+        "one to " + **copy + " was begun, " + Megabytes(DiskBytesBelow(CopyFolder(paths, **copy))),
+        "\"helios store migrate --to " + **copy +
+            "\" goes on with it, \"helios store migrate --abort\" gives it up.");
+  }
+  bool is_left = ::faccessat(AT_FDCWD, paths.Move().c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+  for (const Backend& other : backends) {
+    const std::string folder = paths.BackendFolder(other.name);
+    is_left = is_left || (other.name != backend &&
+                          ::faccessat(AT_FDCWD, folder.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0);
+  }
+  if (!is_left) return std::nullopt;
+  return Well("migration", "one that ended has left something",
+              "\"helios store migrate --abort\" removes it.");
+}
+
 // ---- What it holds ----
 
 HealthCheck CheckObjects(ObjectStore* store) {
@@ -203,10 +227,15 @@ Result<HealthReport> Engine::CheckHealth(const EngineOptions& options, const Wor
     return report;
   }
   State state(options, std::move(backend).value());
-  const std::string backend_folder = state.paths.BackendFolder(state.backend.name);
+  const Result<FileLock> use = state.UseBackend();
+  if (!use) {
+    add(StoreTrouble(use.error()));
+    return report;
+  }
+  const std::string backend_name = state.CurrentBackend().name;
+  const std::string backend_folder = state.paths.BackendFolder(backend_name);
   add(Well("store", state.paths.root));
-  add(Well("format",
-           "version " + std::to_string(kStoreVersion) + ", backend " + state.backend.name));
+  add(Well("format", "version " + std::to_string(kStoreVersion) + ", backend " + backend_name));
   add(CheckSettings(state.paths.root));
   add(CheckFileSystem(state.paths.root));
   add(CheckWritable(state.paths, backend_folder));
@@ -220,6 +249,10 @@ Result<HealthReport> Engine::CheckHealth(const EngineOptions& options, const Wor
   add(CheckEpoch(state.paths.Epoch()));
   add(CheckFileCache(state.paths.FileCache()));
   add(CheckLeftovers(state.paths, backend_folder));
+  if (std::optional<HealthCheck> migration =
+          CheckMigration(state.paths, options.backends, backend_name)) {
+    add(*std::move(migration));
+  }
   const Result<OpenWorkspace> folder = state.OpenWorkspaceRoot(workspace, false);
   if (!folder) {
     add(Wrong("workspace", folder.error(), "Name the folder to look at with --work DIR."));

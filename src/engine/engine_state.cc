@@ -90,24 +90,63 @@ Result<Fd> Duplicate(const Fd& fd) {
 Engine::State::State(EngineOptions engine_options, Backend store_backend)
     : options(std::move(engine_options)),
       paths{options.store},
-      backend(std::move(store_backend)),
       threads(ResolveThreadCount(options.threads)),
       cache(options.l1_bytes_max, &metrics),
       log(paths.OperationLog(), paths.Workspaces(), WriteLockWait(options)),
       refs(paths.Refs(), WriteLockWait(options)),
       leases(paths.Leases()),
-      group_commit([this] { return StoreToWrite(); }, &log) {}
+      group_commit([this] { return StoreToWrite(); }, &log),
+      backend_(std::move(store_backend)) {}
 
 Result<ObjectStore*> Engine::State::Store() {
   MutexLock lock(mutex_);
   if (store_ == nullptr) {
-    HELIOS_TRY_ASSIGN(std::unique_ptr<ObjectStore> store,
-                      backend.open(paths.BackendFolder(backend.name), BackendOptions(options)));
-    store = std::make_unique<CountingStore>(std::move(store), &metrics);
+    HELIOS_TRY_ASSIGN(std::unique_ptr<ObjectStore> backend, OpenBackend());
+    auto exchangeable = std::make_unique<ExchangeableStore>(std::move(backend));
+    backend_store_ = exchangeable.get();
+    std::unique_ptr<ObjectStore> store =
+        std::make_unique<CountingStore>(std::move(exchangeable), &metrics);
     store = std::make_unique<VerifyingStore>(std::move(store));
     store_ = std::make_unique<CachedStore>(std::move(store), &cache, &metrics);
   }
   return store_.get();
+}
+
+Result<void> Engine::State::Identify() {
+  HELIOS_TRY_ASSIGN(StoreIdentity identity, ReadIdentity(paths.root));
+  HELIOS_TRY_ASSIGN(backend_, FindBackend(options.backends, identity.backend));
+  identity_ = std::move(identity);
+  return {};
+}
+
+Result<std::unique_ptr<ObjectStore>> Engine::State::OpenBackend() {
+  while (true) {
+    if (!identity_) HELIOS_TRY(Identify());
+    Result<std::unique_ptr<ObjectStore>> opened =
+        backend_.open(paths.BackendFolder(backend_.name), BackendOptions(options));
+    if (opened) return opened;
+    // Without a lock the objects may have been moved away meanwhile.
+    const Result<StoreIdentity> now = ReadIdentity(paths.root);
+    if (!now || *now == *identity_) return opened;
+    identity_.reset();
+  }
+}
+
+Backend Engine::State::CurrentBackend() {
+  MutexLock lock(mutex_);
+  return backend_;
+}
+
+Result<void> Engine::State::FollowStore() {
+  HELIOS_TRY_ASSIGN(const StoreIdentity now, ReadIdentity(paths.root));
+  MutexLock lock(mutex_);
+  if (identity_ == now) return {};
+  HELIOS_TRY(Identify());
+  if (store_ == nullptr) return {};
+  HELIOS_TRY_ASSIGN(std::unique_ptr<ObjectStore> backend, OpenBackend());
+  backend_store_->Exchange(std::move(backend));
+  has_settings_ = false;
+  return {};
 }
 
 Result<ObjectStore*> Engine::State::StoreToWrite() {
@@ -147,7 +186,17 @@ std::string Engine::State::KeyOf(const Workspace& workspace) const {
   return WorkspaceKey(RealPath(workspace.path));
 }
 
-Result<FileLock> Engine::State::LockShared() const { return ShareStore(paths, LockWait()); }
+Result<FileLock> Engine::State::LockShared() {
+  HELIOS_TRY_ASSIGN(FileLock lock, ShareStore(paths, LockWait()));
+  HELIOS_TRY(FollowStore());
+  return lock;
+}
+
+Result<FileLock> Engine::State::UseBackend() {
+  HELIOS_TRY_ASSIGN(FileLock lock, helios::UseBackend(paths, LockWait()));
+  HELIOS_TRY(FollowStore());
+  return lock;
+}
 
 Result<FileLock> Engine::State::TakeTurn(const OpenWorkspace& workspace) const {
   HELIOS_TRY_ASSIGN(const std::string folder, log.WorkspaceFolder(workspace.key));

@@ -15,6 +15,7 @@
 #include "history/id_resolver.h"
 #include "history/operation_log.h"
 #include "history/ref_store.h"
+#include "store/exchangeable_store.h"
 #include "store/lease_table.h"
 #include "store/object_cache.h"
 #include "store/store_epoch.h"
@@ -41,8 +42,14 @@ class Engine::State : public SnapshotKeeper {
  public:
   State(EngineOptions options, Backend backend);
 
-  // The stack L1 → verify → count → backend, opened when it is first needed.
+  // The stack L1 → verify → count → backend, opened when it is first needed. It stays the same if
+  // the objects move to another backend.
   Result<ObjectStore*> Store() HELIOS_EXCLUDES(mutex_);
+  // What the store is made of, as far as was seen last.
+  Backend CurrentBackend() HELIOS_EXCLUDES(mutex_);
+  // Looks whether the objects were moved to another backend since, and follows them. For who holds
+  // the store or its backend: then they stay where they are.
+  Result<void> FollowStore() HELIOS_EXCLUDES(mutex_);
   // The same for whoever will put something: it compresses as the store's settings say. Errors:
   // those of settings that cannot be read.
   Result<ObjectStore*> StoreToWrite() HELIOS_EXCLUDES(mutex_);
@@ -59,7 +66,10 @@ class Engine::State : public SnapshotKeeper {
 
   // Held for as long as an operation relies on the store's objects. Not to be asked for by one who
   // holds it: a collector that waits would keep both waiting.
-  Result<FileLock> LockShared() const;
+  Result<FileLock> LockShared() HELIOS_EXCLUDES(mutex_);
+  // Held by what reads the backend without relying on objects, or reads long. Not to be asked for
+  // by one who holds the store.
+  Result<FileLock> UseBackend() HELIOS_EXCLUDES(mutex_);
   // Keeps what was found under `lock`, with all that it leads to, while the result lives, and lets
   // a collector work meanwhile. Where that cannot be, `lock` is held on.
   std::shared_ptr<const void> Hold(FileLock lock, const ObjectKey& key);
@@ -192,7 +202,6 @@ class Engine::State : public SnapshotKeeper {
 
   const EngineOptions options;
   const StorePaths paths;
-  const Backend backend;
   const unsigned threads;
   MetricsRecorder metrics;
   ObjectCache cache;
@@ -206,7 +215,14 @@ class Engine::State : public SnapshotKeeper {
   // Whether the store still has what the index was written upon, as far as look-ups tell.
   bool IsBacked(const StatIndex& index);
 
+  // Sets where the objects are, as the marker says.
+  Result<void> Identify() HELIOS_REQUIRES(mutex_);
+  Result<std::unique_ptr<ObjectStore>> OpenBackend() HELIOS_REQUIRES(mutex_);
+
   Mutex mutex_;
+  Backend backend_ HELIOS_GUARDED_BY(mutex_);
+  std::optional<StoreIdentity> identity_ HELIOS_GUARDED_BY(mutex_);       // once it was looked at
+  ExchangeableStore* backend_store_ HELIOS_GUARDED_BY(mutex_) = nullptr;  // part of store_
   const char* phase_ HELIOS_GUARDED_BY(mutex_) = "";
   std::chrono::steady_clock::time_point phase_start_ HELIOS_GUARDED_BY(mutex_);
   std::unique_ptr<ObjectStore> store_ HELIOS_GUARDED_BY(mutex_);

@@ -279,6 +279,8 @@ Result<void> Engine::State::RepairStore(const RepairRequest& request, RepairRepo
   }
   HELIOS_TRY_ASSIGN(const FileLock lock, request.dry_run ? ShareStore(paths, LockWait())
                                                          : TakeStoreAlone(paths, LockWait()));
+  HELIOS_TRY(FollowStore());
+  const Backend backend = CurrentBackend();
   struct stat status;
   if (::stat(paths.BackendFolder(backend.name).c_str(), &status) != 0 && !request.dry_run) {
     HELIOS_TRY(MakeFolder(paths.BackendFolder(backend.name)));

@@ -10,8 +10,9 @@ Result<StatisticsReport> Engine::Statistics() {
   State& state = *state_;
   StatisticsReport report;
   report.store = state.paths.root;
-  report.backend = state.backend.name;
   state.FlushMetrics();
+  HELIOS_TRY_ASSIGN(const FileLock use, state.UseBackend());
+  report.backend = state.CurrentBackend().name;
   HELIOS_TRY_ASSIGN(report.all, ReadMetricsFile(state.paths.Metrics()));
   HELIOS_TRY_ASSIGN(ObjectStore * store, state.Store());
   HELIOS_TRY_ASSIGN(report.totals, store->Totals());

@@ -2,18 +2,17 @@
 
 #include <algorithm>
 #include <iterator>
+#include <set>
+#include <unordered_set>
 
+#include "history/id_resolver.h"
 #include "vst/tree_reader.h"
 
 namespace helios {
-namespace {
-
 bool IsOfOneObject(const Error& error) {
   return error.code() == ErrorCode::kCorrupt || error.code() == ErrorCode::kMissingObject ||
          error.code() == ErrorCode::kUnsupported;
 }
-
-}  // namespace
 
 bool StorageOrder::Add(const ObjectKey& key) {
   if (!listed_.insert(key).second) return false;
@@ -149,6 +148,53 @@ Result<void> StorageOrder::AddChunks(const std::vector<TreeEntry>& versions) {
                    [](const FileChunk& a, const FileChunk& b) { return a.offset < b.offset; });
   for (const FileChunk& chunk : chunks) Add(chunk.id);
   return {};
+}
+
+namespace {
+
+// Every record that the log, the refs or another record leads to, the oldest of the log first.
+Result<std::vector<RecordId>> FirstRecords(const OperationLog& log, const RefStore& refs) {
+  std::vector<RecordId> records;
+  HELIOS_TRY(log.ForEach([&](const Operation& operation) { records.push_back(operation.record); }));
+  // A ref whose file is damaged leads nowhere; the doctor says so.
+  if (const Result<std::vector<Ref>> list = refs.List()) {
+    for (const Ref& ref : *list) records.push_back(ref.record);
+  }
+  return records;
+}
+
+// Lists the records, those that lead to others before them, and returns their snapshots.
+std::vector<StorageOrder::Version> AddRecords(ObjectStore* store, std::vector<RecordId> pending,
+                                              StorageOrder* order) {
+  std::vector<StorageOrder::Version> snapshots;
+  std::unordered_set<Digest, DigestHash> known;
+  std::set<std::pair<Digest, Digest>> known_snapshots;
+  while (!pending.empty()) {
+    const RecordId id = pending.back();
+    pending.pop_back();
+    if (!known.insert(id.digest).second) continue;
+    order->AddRecord(id);
+    // What cannot be read orders nothing.
+    const Result<Record> record = LoadRecord(store, id);
+    if (!record) continue;
+    for (const RecordId& parent : record->parents) pending.push_back(parent);
+    const Digest attributes = DigestOrZero(record->attributes);
+    if (!known_snapshots.emplace(record->snapshot.digest, attributes).second) continue;
+    snapshots.push_back({record->snapshot, record->attributes});
+  }
+  return snapshots;
+}
+
+}  // namespace
+
+Result<StorageListing> ListInStorageOrder(ObjectStore* store, const OperationLog& log,
+                                          const RefStore& refs) {
+  StorageOrder order(store);
+  HELIOS_TRY_ASSIGN(std::vector<RecordId> records, FirstRecords(log, refs));
+  const std::vector<StorageOrder::Version> snapshots =
+      AddRecords(store, std::move(records), &order);
+  HELIOS_TRY(order.AddSnapshots(snapshots));
+  return StorageListing{order.TakeKeys(), snapshots.size()};
 }
 
 }  // namespace helios

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "helios/object_store.h"
+#include "history/operation_log.h"
+#include "history/ref_store.h"
 #include "object/attributes.h"
 #include "object/tree.h"
 
@@ -66,6 +68,18 @@ class StorageOrder {
   std::vector<ObjectKey> keys_;
   std::unordered_set<ObjectKey, ObjectKeyHash> listed_;
 };
+
+// All that the operation log, the refs and the history behind them lead to, in that order.
+struct StorageListing {
+  std::vector<ObjectKey> keys;
+  uint64_t snapshots = 0;  // different ones
+};
+// Errors: those of reading, but for objects that are missing or damaged.
+Result<StorageListing> ListInStorageOrder(ObjectStore* store, const OperationLog& log,
+                                          const RefStore& refs);
+
+// Damage of one object, and not what keeps from reading any.
+bool IsOfOneObject(const Error& error);
 
 }  // namespace helios
 

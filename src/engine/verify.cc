@@ -80,6 +80,7 @@ bool VerifyReport::IsWhole() const {
 
 Result<void> Engine::State::VerifyStore(const VerifyRequest& request, VerifyReport* report) {
   Progress* const progress = options.progress;
+  HELIOS_TRY_ASSIGN(const FileLock use, UseBackend());
   const Result<ObjectStore*> opened = Store();
   if (!opened) {
     report->checks = {StoreTrouble(opened.error())};

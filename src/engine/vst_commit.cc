@@ -146,7 +146,10 @@ Result<VstCommitReport> Engine::CommitVst(Vst& vst, const VstCommitRequest& requ
   }
   state.CountCommit(report);
   state.FlushMetricsNowAndThen();
-  if (state.group_commit.TakeMaintenanceDue()) state.Maintain(store);
+  if (state.group_commit.TakeMaintenanceDue()) {
+    // Best effort, as the merging is.
+    if (const Result<FileLock> use = state.UseBackend()) state.Maintain(store);
+  }
   return report;
 }
 

@@ -17,6 +17,7 @@ std::optional<uint64_t> MaxSizeOf(const StorePaths& paths, const std::optional<u
 Result<std::unique_ptr<Room>> Engine::State::MakeRoom(const std::optional<uint64_t>& max_size) {
   const std::optional<uint64_t> limit = MaxSizeOf(paths, max_size);
   if (!limit) return std::unique_ptr<Room>();
+  HELIOS_TRY_ASSIGN(const FileLock use, UseBackend());
   HELIOS_TRY_ASSIGN(ObjectStore * store, Store());
   HELIOS_TRY_ASSIGN(const StoreTotals totals, store->Totals());
   auto room = std::make_unique<Room>();

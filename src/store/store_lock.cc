@@ -1,5 +1,7 @@
 #include "store/store_lock.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <optional>
@@ -23,6 +25,35 @@ Result<FileLock> ShareStore(const StorePaths& paths, std::chrono::milliseconds w
   // A store that has none, and that this process may not write to.
   if (!gate && gate.error().os_error() != ENOENT) return gate.error();
   return FileLock::Acquire(paths.Lock(), FileLock::Mode::kShared, Until(deadline));
+}
+
+namespace {
+
+// The marker may be replaced while it is waited for.
+Result<FileLock> LockMarker(const StorePaths& paths, FileLock::Mode mode,
+                            std::chrono::milliseconds wait) {
+  const auto deadline = Clock::now() + wait;
+  while (true) {
+    HELIOS_TRY_ASSIGN(std::optional<FileLock> lock,
+                      FileLock::AcquireExisting(paths.Marker(), mode, Until(deadline)));
+    if (!lock) return Error(ErrorCode::kNoStore, "no store at " + paths.root);
+    struct stat locked;
+    struct stat named;
+    if (::fstat(lock->fd(), &locked) != 0 || ::stat(paths.Marker().c_str(), &named) != 0 ||
+        (locked.st_ino == named.st_ino && locked.st_dev == named.st_dev)) {
+      return *std::move(lock);
+    }
+  }
+}
+
+}  // namespace
+
+Result<FileLock> UseBackend(const StorePaths& paths, std::chrono::milliseconds wait) {
+  return LockMarker(paths, FileLock::Mode::kShared, wait);
+}
+
+Result<FileLock> TakeBackendAlone(const StorePaths& paths, std::chrono::milliseconds wait) {
+  return LockMarker(paths, FileLock::Mode::kExclusive, wait);
 }
 
 Result<FileLock> TakeStoreAlone(const StorePaths& paths, std::chrono::milliseconds wait,

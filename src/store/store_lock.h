@@ -16,6 +16,11 @@ namespace helios {
 // saying who holds what.
 Result<FileLock> ShareStore(const StorePaths& paths, std::chrono::milliseconds wait);
 
+// Held for as long as an operation reads the backend without relying on objects: whoever moves the
+// objects to another backend waits for that. Not to be asked for by one who holds the store.
+// Errors: kBusy after `wait`.
+Result<FileLock> UseBackend(const StorePaths& paths, std::chrono::milliseconds wait);
+
 // How long the gate stays shut while those who passed it are waited for: at first, and at most. In
 // between it is open for a moment, so that nobody waits long behind one who takes minutes.
 struct GateTimes {
@@ -28,6 +33,10 @@ struct GateTimes {
 // `wait`.
 Result<FileLock> TakeStoreAlone(const StorePaths& paths, std::chrono::milliseconds wait,
                                 const GateTimes& times = {});
+
+// Held by the one who replaces the marker: nobody uses the backend meanwhile but those who hold the
+// store. Errors: kBusy after `wait`.
+Result<FileLock> TakeBackendAlone(const StorePaths& paths, std::chrono::milliseconds wait);
 
 }  // namespace helios
 

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <filesystem>
 #include <optional>
 
@@ -19,14 +20,17 @@ namespace {
 
 constexpr size_t kMarkerBytesMax = 4096;
 
-std::string MarkerText(const Backend& backend) {
-  return std::string(kStoreMarkerLine) + "version: " + std::to_string(kStoreVersion) +
-         "\nbackend: " + backend.name + "\n";
+std::string MarkerText(const StoreIdentity& identity) {
+  std::string text = std::string(kStoreMarkerLine) + "version: " + std::to_string(kStoreVersion) +
+                     "\nbackend: " + identity.backend + "\n";
+  if (identity.moved > 0) text += "moved: " + std::to_string(identity.moved) + "\n";
+  return text;
 }
 
 struct Marker {
   std::string_view version;
   std::string_view backend;
+  uint64_t moved = 0;
 };
 
 // nullopt if these are not the bytes of a whole marker, whatever its version.
@@ -38,7 +42,13 @@ std::optional<Marker> ParseMarker(std::string_view text) {
   }
   const std::optional<std::string_view> backend = LineValue(text, "backend: ");
   if (!backend && *version == std::to_string(kStoreVersion)) return std::nullopt;
-  return Marker{*version, backend.value_or("")};
+  Marker marker{*version, backend.value_or("")};
+  if (const std::optional<std::string_view> moved = LineValue(text, "moved: ")) {
+    const char* const end = moved->data() + moved->size();
+    const auto [rest, error] = std::from_chars(moved->data(), end, marker.moved);
+    if (error != std::errc() || rest != end) return std::nullopt;
+  }
+  return marker;
 }
 
 Result<void> FillStore(const std::string& folder, const Backend& backend,
@@ -63,7 +73,7 @@ Result<void> FillStore(const std::string& folder, const Backend& backend,
   if (compression) HELIOS_TRY(WriteSettings(folder, settings));
   HELIOS_TRY(SyncFolder(paths.BackendFolder(backend.name)));
   // Last, and synced with the folder: what carries the marker is whole.
-  return ReplaceFile(folder, kStoreMarkerFile, MarkerText(backend), Durability::kDurable);
+  return WriteIdentity(folder, {backend.name});
 }
 
 // Only what FillStore made, in a folder that it made.
@@ -132,11 +142,15 @@ Result<bool> RepairMarker(const std::string& path, std::span<const Backend> back
   if (is_there(paths.Marker())) {
     HELIOS_TRY_ASSIGN(const std::string kept, KeepAside(paths.Marker(), aside));
   }
-  HELIOS_TRY(ReplaceFile(path, kStoreMarkerFile, MarkerText(*found), Durability::kDurable));
+  HELIOS_TRY(WriteIdentity(path, {found->name}));
   return true;
 }
 
-Result<Backend> IdentifyStore(const std::string& path, std::span<const Backend> backends) {
+Result<void> WriteIdentity(const std::string& path, const StoreIdentity& identity) {
+  return ReplaceFile(path, kStoreMarkerFile, MarkerText(identity), Durability::kDurable);
+}
+
+Result<StoreIdentity> ReadIdentity(const std::string& path) {
   struct stat status;
   if (::stat(path.c_str(), &status) != 0) {
     if (errno == ENOENT || errno == ENOTDIR) {
@@ -164,12 +178,24 @@ Result<Backend> IdentifyStore(const std::string& path, std::span<const Backend> 
                                               "\", which this build does not know (it knows " +
                                               std::to_string(kStoreVersion) + ")");
   }
+  return StoreIdentity{std::string(marker->backend), marker->moved};
+}
+
+Result<Backend> FindBackend(std::span<const Backend> backends, const std::string& name) {
+  std::string known;
   for (const Backend& backend : backends) {
-    if (backend.name == marker->backend) return backend;
+    if (backend.name == name) return backend;
+    known += (known.empty() ? "\"" : ", \"") + backend.name + "\"";
   }
-  return Error(ErrorCode::kUnsupported, "the store " + path + " uses the backend \"" +
-                                            std::string(marker->backend) +
-                                            "\", which this build does not know");
+  return Error(ErrorCode::kUnsupported,
+               "unknown backend \"" + name + "\": this build knows " + known);
+}
+
+Result<Backend> IdentifyStore(const std::string& path, std::span<const Backend> backends) {
+  HELIOS_TRY_ASSIGN(const StoreIdentity identity, ReadIdentity(path));
+  Result<Backend> backend = FindBackend(backends, identity.backend);
+  if (!backend) return std::move(backend).error().WithContext("the store " + path);
+  return backend;
 }
 
 }  // namespace helios

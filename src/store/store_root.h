@@ -18,6 +18,13 @@ inline constexpr char kStoreMarkerFile[] = "helios-store";
 inline constexpr std::string_view kStoreMarkerLine = "helios store\n";
 inline constexpr uint32_t kStoreVersion = 1;
 
+// Where a store's objects are, as its marker says.
+struct StoreIdentity {
+  std::string backend;
+  uint64_t moved = 0;  // how often they were moved to another backend
+  friend bool operator==(const StoreIdentity&, const StoreIdentity&) = default;
+};
+
 struct StorePaths {
   std::string root;
   std::string Marker() const { return root + "/" + kStoreMarkerFile; }
@@ -37,6 +44,8 @@ struct StorePaths {
   std::string Leases() const { return root + "/leases"; }
   // How often objects were taken away (store_epoch.h).
   std::string Epoch() const { return root + "/epoch"; }
+  // While objects are moved to another backend, and not longer (store_move.h).
+  std::string Move() const { return root + "/move"; }
   // Damaged files that were replaced: for people.
   std::string Damaged() const { return root + "/damaged"; }
 };
@@ -53,9 +62,17 @@ Result<void> CreateStore(const std::string& path, const Backend& backend,
 Result<bool> RepairMarker(const std::string& path, std::span<const Backend> backends,
                           const std::string& aside, bool dry_run);
 
-// Which of `backends` the store at `path` is made of. Errors: kNoStore if there is no store,
-// kCorrupt naming a marker that is not whole, kUnsupported naming a version or backend that is not
-// known, kFailed if another user owns it.
+// What the marker of the store at `path` says. Errors: kNoStore if there is no store, kCorrupt
+// naming a marker that is not whole, kUnsupported naming a version that is not known, kFailed if
+// another user owns it.
+Result<StoreIdentity> ReadIdentity(const std::string& path);
+// Replaces the marker: durable on return, and the old or the new one at any moment.
+Result<void> WriteIdentity(const std::string& path, const StoreIdentity& identity);
+
+// The one of `backends` that bears the name. Errors: kUnsupported, naming it and those.
+Result<Backend> FindBackend(std::span<const Backend> backends, const std::string& name);
+
+// Which of `backends` the store at `path` is made of. Errors: those of both.
 Result<Backend> IdentifyStore(const std::string& path, std::span<const Backend> backends);
 
 }  // namespace helios

@@ -300,6 +300,26 @@ TEST_F(CrashReplayTest, Collection) {
   EXPECT_LT(test::PacksIn(world_.store() + "/pack").size(), before + 1);
 }
 
+TEST_F(CrashReplayTest, MigrationGoesOnWhereItCrashed) {
+  PrepareCommits(3);
+  after_crash_ = [&](const CrashState&, const std::string& replayed, Promises*) -> Result<void> {
+    HELIOS_TRY(MigrateStore(replayed, "other"));
+    for (const std::string name : {"pack", "move"}) {
+      if (std::filesystem::exists(replayed + "/" + name)) {
+        return Error(ErrorCode::kFailed, name + " was left");
+      }
+    }
+    return {};
+  };
+  Replay([&]() -> Result<void> {
+    HELIOS_TRY(MigrateStore(world_.store(), "other"));
+    HELIOS_TRY_ASSIGN(const auto engine, world_.Open());
+    Write(W("text"), "the first after it");
+    HELIOS_TRY(world_.Commit(*engine, "w"));
+    return {};
+  });
+}
+
 TEST_F(CrashReplayTest, BranchCommitsOfAWorkingSet) {
   Prepare([&]() -> Result<void> {
     HELIOS_TRY_ASSIGN(const auto engine, world_.Open());

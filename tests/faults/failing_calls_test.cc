@@ -329,6 +329,21 @@ TEST_F(FailingCallsTest, Collection) {
   });
 }
 
+TEST_F(FailingCallsTest, Migration) {
+  MakeStore();
+  const auto holds = [&]() -> Result<void> {
+    const bool is_left = std::filesystem::exists(world_.store() + "/pack");
+    return is_left ? Error(ErrorCode::kFailed, "left") : Result<void>();
+  };
+  FailEachCall(
+      [&]() -> Result<void> {
+        HELIOS_TRY_ASSIGN(const MigrateReport report, MigrateStore(world_.store(), "other"));
+        if (report.left.empty()) return {};
+        return Error(ErrorCode::kFailed, report.left);
+      },
+      holds);
+}
+
 TEST_F(FailingCallsTest, Restore) {
   MakeStore();
   Write(W("untracked"), "never captured");

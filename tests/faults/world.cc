@@ -19,7 +19,9 @@ namespace fs = std::filesystem;
 EngineOptions OptionsFor(const std::string& store, unsigned threads) {
   EngineOptions options;
   options.store = store;
-  options.backends = {PackBackend()};
+  Backend other = PackBackend();
+  other.name = "other";
+  options.backends = {PackBackend(), other};
   options.create_with = "pack";
   options.threads = threads;
   return options;
@@ -316,6 +318,13 @@ Result<RestoreReport> World::Restore(Engine& engine, const std::string& workspac
   Allow(begin, [&](Promises& promises) { promises.workspaces[workspace].insert(record); });
   Promise([&](Promises& promises) { promises.workspaces[workspace] = {record}; });
   return report;
+}
+
+Result<MigrateReport> MigrateStore(const std::string& store, const std::string& to) {
+  MigrateRequest request;
+  request.to = to;
+  request.batch_bytes = 5000;
+  return Engine::Migrate(OptionsFor(store, 1), request);
 }
 
 Result<Files> ReadSnapshot(Engine& engine, const std::string& id) {

@@ -91,6 +91,9 @@ class World {
   History history_{Moment()};
 };
 
+// To "other" or to "pack", in small steps.
+Result<MigrateReport> MigrateStore(const std::string& store, const std::string& to);
+
 // Reads back every byte of a record's snapshot.
 Result<Files> ReadSnapshot(Engine& engine, const std::string& id);
 
