@@ -76,6 +76,8 @@ rocksdb::DBOptions DatabaseOptions() {
   options.stats_persist_period_sec = 0;
   // Every table is open from the start: a reader goes on with files that a compaction removed.
   options.max_open_files = -1;
+  // One thread opens them: it would be sixteen, begun anew for each family.
+  options.max_file_opening_threads = 1;
   options.skip_stats_update_on_db_open = true;
   options.skip_checking_sst_file_sizes_on_db_open = true;
   // Opening for one small batch writes no tables, and closing after it neither.
