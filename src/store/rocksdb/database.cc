@@ -231,6 +231,13 @@ Result<Totals> Database::ReadTotals() {
                "the totals in the RocksDB database " + folder_ + " are damaged");
 }
 
+Result<void> Database::Flush() {
+  for (rocksdb::ColumnFamilyHandle* handle : handles_) {
+    HELIOS_TRY(Checked(db_->Flush({}, handle), "write tables of", folder_));
+  }
+  return {};
+}
+
 Error Database::ObjectError(const rocksdb::Status& status, const ObjectKey& key) const {
   if (status.IsNotFound()) {
     return Error(ErrorCode::kCorrupt,

@@ -96,6 +96,9 @@ class Database {
 
   Result<Totals> ReadTotals();
 
+  // Makes tables of what is in the log.
+  Result<void> Flush();
+
   // While true, compactions drop data that no entry refers to.
   void DropUnreferenced(bool drop);
 

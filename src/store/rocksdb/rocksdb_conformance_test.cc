@@ -1,22 +1,19 @@
 // RocksDB and the conformance suite.
-#include <filesystem>
-
-#include "helios/rocksdb_backend.h"
 #include "store/conformance.h"
+#include "store/rocksdb/testing.h"
 
 namespace helios {
 namespace {
 
-Result<std::unique_ptr<ObjectStore>> OpenRocksdb(const std::string& folder) {
-  if (!std::filesystem::exists(folder + "/db")) HELIOS_TRY(RocksdbBackend().create(folder));
-  return RocksdbBackend().open(folder, {});
+Result<std::unique_ptr<ObjectStore>> Open(const std::string& folder) {
+  return test::OpenRocksdb(folder);
 }
 
 INSTANTIATE_TEST_SUITE_P(Rocksdb, StoreConformance,
-                         ::testing::ValuesIn(WithDecorators({"rocksdb", OpenRocksdb})),
+                         ::testing::ValuesIn(WithDecorators({"rocksdb", Open})),
                          ConformanceCaseName());
 INSTANTIATE_TEST_SUITE_P(Rocksdb, SharedStoreConformance,
-                         ::testing::ValuesIn(WithDecorators({"rocksdb", OpenRocksdb})),
+                         ::testing::ValuesIn(WithDecorators({"rocksdb", Open})),
                          ConformanceCaseName());
 
 }  // namespace

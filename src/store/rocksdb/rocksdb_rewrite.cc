@@ -77,10 +77,10 @@ bool TableRange::IsWrittenWith(const Effort& other) const {
 }
 
 Result<std::vector<TableRange>> DataTables(Database& database) {
+  HELIOS_TRY(database.Flush());
   std::vector<TableRange> tables;
   for (const Family family : kDataFamilies) {
     rocksdb::ColumnFamilyHandle* const handle = database.Handle(family);
-    HELIOS_TRY(Checked(database.db().Flush({}, handle), "look at", database.folder()));
     HELIOS_TRY_ASSIGN(const auto properties, PropertiesOf(database, family));
     rocksdb::ColumnFamilyMetaData metadata;
     database.db().GetColumnFamilyMetaData(handle, &metadata);

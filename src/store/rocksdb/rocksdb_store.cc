@@ -275,8 +275,8 @@ Result<void> RocksdbStore::Maintain() {
   Database& database = hold->database();
   rocksdb::CompactRangeOptions options;
   options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kSkip;
+  HELIOS_TRY(database.Flush());
   for (const auto& [family, name] : kFamilies) {
-    HELIOS_TRY(Checked(database.db().Flush({}, database.Handle(family)), "maintain", folder_));
     if (NewTables(database, family) <= kNewTablesMax) continue;
     HELIOS_TRY(
         Checked(database.db().CompactRange(options, database.Handle(family), nullptr, nullptr),
