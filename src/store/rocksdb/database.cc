@@ -3,7 +3,9 @@
 #include <rocksdb/compaction_filter.h>
 #include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/metadata.h>
 #include <rocksdb/table.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -11,6 +13,7 @@
 #include <cstdarg>
 
 #include "base/codec.h"
+#include "object/hash.h"
 
 namespace helios::rocks {
 namespace {
@@ -229,6 +232,21 @@ Result<Totals> Database::ReadTotals() {
   if (totals) return *totals;
   return Error(ErrorCode::kCorrupt,
                "the totals in the RocksDB database " + folder_ + " are damaged");
+}
+
+Result<uint64_t> Database::Identity() {
+  Bytes identity;  // a UUID
+  HELIOS_TRY(Checked(db_->GetDbIdentity(identity), "identify", folder_));
+  const Digest digest = HashBlob(identity).digest;
+  return LoadLittleEndian<uint64_t>(digest.bytes.data());
+}
+
+bool Database::HasBlobFiles() {
+  rocksdb::ColumnFamilyMetaData metadata;
+  db_->GetColumnFamilyMetaData(Handle(Family::kLarge), &metadata);
+  return std::all_of(metadata.blob_files.begin(), metadata.blob_files.end(), [](const auto& blob) {
+    return ::access((blob.blob_file_path + "/" + blob.blob_file_name).c_str(), F_OK) == 0;
+  });
 }
 
 Result<void> Database::Flush() {

@@ -96,6 +96,11 @@ class Database {
 
   Result<Totals> ReadTotals();
 
+  // A number that this database, and no other, has had since it was made.
+  Result<uint64_t> Identity();
+  // Whether every blob file that tables refer to is there.
+  bool HasBlobFiles();
+
   // Makes tables of what is in the log.
   Result<void> Flush();
 

@@ -167,6 +167,18 @@ TEST_F(RocksdbDamageTest, AMissingFileIsFoundAndTheRestIsSalvaged) {
   }
 }
 
+TEST_F(RocksdbDamageTest, WhoReliesOnObjectsHearsOfALostBlobFileAndOfARepair) {
+  const Result<std::vector<uint64_t>> parts = Open()->Parts();
+  ASSERT_TRUE(Ok(parts));
+  EXPECT_TRUE(*Open()->HasParts(*parts));
+  ASSERT_TRUE(Ok(Open()->PutMany(MixedObjects(300, 9))));
+  EXPECT_TRUE(*Open()->HasParts(*parts));
+  std::filesystem::remove(DatabaseFiles(folder_.path(), ".blob").front());
+  EXPECT_FALSE(*Open()->HasParts(*parts));
+  ExpectRepairs();
+  EXPECT_FALSE(*Open()->HasParts(*parts));
+}
+
 TEST_F(RocksdbDamageTest, ARepairThatWasKilledIsTakenUp) {
   const std::string blob = DatabaseFiles(folder_.path(), ".blob").front();
   FlipByte(blob, std::filesystem::file_size(blob) / 2);

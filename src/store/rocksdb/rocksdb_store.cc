@@ -220,6 +220,20 @@ Result<StoreTotals> RocksdbStore::Totals() {
   return totals;
 }
 
+Result<std::vector<uint64_t>> RocksdbStore::Parts() {
+  HELIOS_TRY_ASSIGN(const View view, CurrentView());
+  HELIOS_TRY_ASSIGN(const uint64_t identity, view.database->Identity());
+  return std::vector<uint64_t>{identity};
+}
+
+Result<bool> RocksdbStore::HasParts(std::span<const uint64_t> parts) {
+  HELIOS_TRY_ASSIGN(const std::shared_ptr<Database> database, Newest());
+  HELIOS_TRY_ASSIGN(const uint64_t identity, database->Identity());
+  const bool is_known =
+      std::all_of(parts.begin(), parts.end(), [&](uint64_t part) { return part == identity; });
+  return is_known && database->HasBlobFiles();
+}
+
 // ---- Writing ----
 
 Result<std::unique_ptr<ObjectBatch>> RocksdbStore::OpenBatch() {

@@ -42,6 +42,10 @@ class RocksdbStore : public ObjectStore {
   Result<std::unique_ptr<ObjectSweep>> OpenSweep(SweepRequest request) override;
   Result<uint64_t> Generation() override;
   Result<StoreTotals> Totals() override;
+  // One for the database as such: a repair makes another. Opening it finds a table that is lost;
+  // HasParts looks at the blob files.
+  Result<std::vector<uint64_t>> Parts() override;
+  Result<bool> HasParts(std::span<const uint64_t> parts) override;
   // rocksdb_repair.cc, as are Verify and Repair.
   Result<std::vector<Error>> Check() override;
   Result<VerifyObjectsReport> Verify(const VerifyObjectsRequest& request) override;
