@@ -171,7 +171,9 @@ TEST_F(RocksdbDamageTest, WhoReliesOnObjectsHearsOfALostBlobFileAndOfARepair) {
   const Result<std::vector<uint64_t>> parts = Open()->Parts();
   ASSERT_TRUE(Ok(parts));
   EXPECT_TRUE(*Open()->HasParts(*parts));
-  ASSERT_TRUE(Ok(Open()->PutMany(MixedObjects(300, 9))));
+  const std::vector<Object> more = MixedObjects(300, 9);
+  ASSERT_TRUE(Ok(Open()->PutMany(more)));
+  all_.insert(all_.end(), more.begin(), more.end());
   EXPECT_TRUE(*Open()->HasParts(*parts));
   std::filesystem::remove(DatabaseFiles(folder_.path(), ".blob").front());
   EXPECT_FALSE(*Open()->HasParts(*parts));
