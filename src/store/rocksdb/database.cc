@@ -2,6 +2,7 @@
 
 #include <rocksdb/compaction_filter.h>
 #include <rocksdb/env.h>
+#include <rocksdb/file_system.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/metadata.h>
 #include <rocksdb/table.h>
@@ -27,6 +28,28 @@ class NoLog : public rocksdb::Logger {
   using Logger::Logger;
   void Logv(const char*, va_list) override {}
 };
+
+// RocksDB would write down its options whenever the database is opened for writing, at the cost of
+// two syncs. It needs them for nothing: Helios gives them each time, and tools get by without.
+class NoOptionsFiles : public rocksdb::FileSystemWrapper {
+ public:
+  using FileSystemWrapper::FileSystemWrapper;
+  const char* Name() const override { return "helios.no_options_files"; }
+  rocksdb::IOStatus NewWritableFile(const std::string& path, const rocksdb::FileOptions& options,
+                                    std::unique_ptr<rocksdb::FSWritableFile>* file,
+                                    rocksdb::IODebugContext* context) override {
+    if (path.find("/OPTIONS-") != std::string::npos) return rocksdb::IOStatus::NotSupported();
+    return FileSystemWrapper::NewWritableFile(path, options, file, context);
+  }
+};
+
+rocksdb::Env* FileEnvironment() {
+  // Databases may be open until the process ends.
+  static rocksdb::Env* const environment =
+      rocksdb::NewCompositeEnv(std::make_shared<NoOptionsFiles>(rocksdb::FileSystem::Default()))
+          .release();
+  return environment;
+}
 
 bool IsGone(const rocksdb::Status& status) {
   return status.IsPathNotFound() ||
@@ -74,6 +97,10 @@ Error FromStatus(const rocksdb::Status& status, std::string_view action,
 
 rocksdb::DBOptions DatabaseOptions() {
   rocksdb::DBOptions options;
+  options.env = FileEnvironment();
+  options.fail_if_options_file_error = false;
+  // Files would be made longer than they are, and cut in the end.
+  options.allow_fallocate = false;
   options.info_log = std::make_shared<NoLog>(rocksdb::InfoLogLevel::HEADER_LEVEL);
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
