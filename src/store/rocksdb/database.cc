@@ -123,7 +123,8 @@ rocksdb::ColumnFamilyOptions FamilyOptions(Family family, const Effort& effort,
   rocksdb::ColumnFamilyOptions options;
   // Maintain says when: whoever holds the database for a moment has no time for it.
   options.disable_auto_compactions = true;
-  options.write_buffer_size = size_t{32} << 20;
+  // Of which there are two: one is being written out.
+  options.write_buffer_size = size_t{16} << 20;
   options.level_compaction_dynamic_level_bytes = true;
   options.compression = effort.type;
   options.compression_opts.level = effort.level;
