@@ -27,6 +27,7 @@
 #include "base/metrics_recorder.h"
 #include "base/mutex.h"
 #include "helios/engine.h"
+#include "measured_backends.h"
 #include "store/decorators.h"
 #include "store/object_cache.h"
 
@@ -175,13 +176,6 @@ Trace ScanTrace() {
     for (uint64_t i = 0; i < 5000; ++i) trace.push_back({KeyOf(cold++), 4000});
   }
   return trace;
-}
-
-template <typename T>
-T Must(Result<T> result) {
-  if (result) return std::move(result).value();
-  std::fprintf(stderr, "cache_benchmark: %s\n", result.error().message().c_str());
-  std::exit(1);
 }
 
 class RecordingStore : public ForwardingStore {

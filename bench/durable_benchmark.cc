@@ -1,8 +1,9 @@
 // Durable commits of working sets in memory, beside a floor: the same three syncs (a new file and
 // its bytes, the folder after its rename, a line in a log) and nothing else. Each round does both,
-// one after the other, so that a busy machine hides nothing. TMPDIR says on which disk.
+// one after the other, so that a busy machine hides nothing. Over every backend that lies on a
+// disk; TMPDIR says on which.
 //
-//   durable_benchmark --benchmark_min_time=5
+//   durable_benchmark --benchmark_filter=pack/ --benchmark_min_time=5
 //
 // Medians of all rounds are in the counters: what is above the floor is what Helios adds.
 #include <benchmark/benchmark.h>
@@ -21,6 +22,7 @@
 #include <vector>
 
 #include "helios/engine.h"
+#include "measured_backends.h"
 
 namespace helios {
 namespace {
@@ -35,17 +37,6 @@ constexpr int kCommitsPerThread = 16;
 constexpr size_t kPackBytes = 9 << 10;
 constexpr size_t kEntryBytes = 220;
 
-template <typename T>
-T Must(Result<T> result) {
-  if (result) return std::move(result).value();
-  std::fprintf(stderr, "durable_benchmark: %s\n", result.error().message().c_str());
-  std::exit(1);
-}
-void Must(const Result<void>& result) {
-  if (result) return;
-  std::fprintf(stderr, "durable_benchmark: %s\n", result.error().message().c_str());
-  std::exit(1);
-}
 void MustBeZero(int outcome) {
   if (outcome == 0) return;
   std::perror("durable_benchmark");
@@ -112,11 +103,11 @@ class Floor {
   int log_ = -1;
 };
 
-std::unique_ptr<Engine> OpenEngine(const std::string& store) {
+std::unique_ptr<Engine> OpenEngine(const std::string& store, const Backend& backend) {
   EngineOptions options;
   options.store = store;
-  options.backends = {PackBackend()};
-  options.create_with = "pack";
+  options.backends = {backend};
+  options.create_with = backend.name;
   return Must(Engine::Open(options));
 }
 
@@ -152,10 +143,10 @@ void ChangeOne(Vst& vst, std::mt19937_64& random) {
 }
 
 // One file of 1 KB is written among a thousand, then a durable commit.
-void CommitOneBesideFloor(benchmark::State& state) {
+void CommitOneBesideFloor(benchmark::State& state, const Backend& backend) {
   const Scratch scratch;
   Floor floor(scratch / "floor");
-  const std::unique_ptr<Engine> engine = OpenEngine(scratch / "store");
+  const std::unique_ptr<Engine> engine = OpenEngine(scratch / "store", backend);
   Vst vst = MakeTree(*engine, "main");
   VstCommitRequest request;
   request.branch = "main";
@@ -176,10 +167,9 @@ void CommitOneBesideFloor(benchmark::State& state) {
   state.counters["above_us_p50"] = Quantile(commits, 0.5) - Quantile(floors, 0.5);
   state.counters["floor_us_p95"] = Quantile(floors, 0.95);
   state.counters["commit_us_p95"] = Quantile(commits, 0.95);
-  const Vst back = Must(OpenEngine(scratch / "store")->OpenVst("main"));
+  const Vst back = Must(OpenEngine(scratch / "store", backend)->OpenVst("main"));
   if (back.Fork().Commit().value() != vst.Commit().value()) state.SkipWithError("another id");
 }
-BENCHMARK(CommitOneBesideFloor)->UseManualTime()->Unit(benchmark::kMicrosecond);
 
 template <typename Work>
 double RunThreads(const Work& work) {
@@ -193,10 +183,10 @@ double RunThreads(const Work& work) {
 
 // Sixteen threads, sixteen commits each, each thread on a branch of its own; the floor is as many
 // threads that share nothing.
-void SixteenThreadsAtOnce(benchmark::State& state) {
+void SixteenThreadsAtOnce(benchmark::State& state, const Backend& backend) {
   const Scratch scratch;
   Floor floor(scratch / "floor");
-  const std::unique_ptr<Engine> engine = OpenEngine(scratch / "store");
+  const std::unique_ptr<Engine> engine = OpenEngine(scratch / "store", backend);
   const Vst start = MakeTree(*engine, "main");
   std::vector<Vst> forks;
   for (int thread = 0; thread < kThreads; ++thread) forks.push_back(start.Fork());
@@ -224,13 +214,12 @@ void SixteenThreadsAtOnce(benchmark::State& state) {
   state.counters["floor_us_per_commit"] = Quantile(floors, 0.5);
   state.counters["us_per_commit"] = Quantile(commits, 0.5);
 }
-BENCHMARK(SixteenThreadsAtOnce)->UseManualTime()->Unit(benchmark::kMillisecond);
 
 // A file is written and committed: 987 times of a thousand speculatively, 13 times durably.
-void MixedThousandCommits(benchmark::State& state) {
+void MixedThousandCommits(benchmark::State& state, const Backend& backend) {
   const Scratch scratch;
   Floor floor(scratch / "floor");
-  const std::unique_ptr<Engine> engine = OpenEngine(scratch / "store");
+  const std::unique_ptr<Engine> engine = OpenEngine(scratch / "store", backend);
   Vst vst = MakeTree(*engine, "main");
   VstCommitRequest request;
   request.branch = "main";
@@ -260,9 +249,27 @@ void MixedThousandCommits(benchmark::State& state) {
   state.counters["durable_us_p50"] = Quantile(durable, 0.5);
   state.counters["floor_us_p50"] = Quantile(floors, 0.5);
 }
-BENCHMARK(MixedThousandCommits)->Unit(benchmark::kMillisecond);
+
+void RegisterSuite(const Backend& backend) {
+  using Function = void (*)(benchmark::State&, const Backend&);
+  const auto add = [&](const char* name, Function function) {
+    return benchmark::RegisterBenchmark((backend.name + "/" + name).c_str(),
+                                        [=](benchmark::State& state) { function(state, backend); });
+  };
+  add("CommitOneBesideFloor", CommitOneBesideFloor)->UseManualTime()->Unit(benchmark::kMicrosecond);
+  add("SixteenThreadsAtOnce", SixteenThreadsAtOnce)->UseManualTime()->Unit(benchmark::kMillisecond);
+  add("MixedThousandCommits", MixedThousandCommits)->Unit(benchmark::kMillisecond);
+}
 
 }  // namespace
 }  // namespace helios
 
-BENCHMARK_MAIN();
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+  for (const auto& measured : helios::MeasuredBackends()) {
+    if (measured.is_on_disk) helios::RegisterSuite(measured.backend);
+  }
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+}

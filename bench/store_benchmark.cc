@@ -1,7 +1,7 @@
-// The L2 interface under load: one suite, each backend in a line of main(). The suite knows public
-// headers only, so that a backend in a library of its own can be measured the same way.
+// The L2 interface under load: one suite over every backend of measured_backends.h. It knows public
+// headers only, so that a backend in a library of its own is measured the same way.
 //
-//   store_benchmark --benchmark_filter=pack/Get --benchmark_min_time=1
+//   store_benchmark --benchmark_filter='(pack|rocksdb)/Get' --benchmark_min_time=1
 //
 // Objects are named by numbers, not by hashes: backends do not look, and hashing is measured
 // elsewhere.
@@ -18,8 +18,7 @@
 #include <string>
 #include <vector>
 
-#include "helios/object_store.h"
-#include "store/memory/memory_store.h"
+#include "measured_backends.h"
 
 namespace helios {
 namespace {
@@ -55,23 +54,6 @@ Bytes BytesOf(uint64_t number, size_t size) {
   bytes.resize(size);
   return bytes;
 }
-
-template <typename T>
-T Must(Result<T> result) {
-  if (result) return std::move(result).value();
-  std::fprintf(stderr, "store_benchmark: %s\n", result.error().message().c_str());
-  std::exit(1);
-}
-void Must(const Result<void>& result) {
-  if (result) return;
-  std::fprintf(stderr, "store_benchmark: %s\n", result.error().message().c_str());
-  std::exit(1);
-}
-
-struct Measured {
-  Backend backend;
-  bool is_on_disk = true;  // what is opened again over the same folder holds the same objects
-};
 
 // A store in a folder of its own; both go with it. TMPDIR says on which disk.
 class BenchmarkStore {
@@ -268,21 +250,13 @@ void RegisterSuite(const Measured& measured) {
   add("Open", Open);
 }
 
-Backend MemoryBackend() {
-  return {"memory", [](const std::string&) -> Result<void> { return {}; },
-          [](const std::string&, const OpenOptions&) -> Result<std::unique_ptr<ObjectStore>> {
-            return std::unique_ptr<ObjectStore>(std::make_unique<MemoryStore>());
-          }};
-}
-
 }  // namespace
 }  // namespace helios
 
 int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
-  helios::RegisterSuite({helios::PackBackend()});
-  helios::RegisterSuite({helios::MemoryBackend(), /*is_on_disk=*/false});
+  for (const auto& measured : helios::MeasuredBackends()) helios::RegisterSuite(measured);
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
 }

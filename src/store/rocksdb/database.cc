@@ -2,6 +2,7 @@
 
 #include <rocksdb/compaction_filter.h>
 #include <rocksdb/env.h>
+#include <rocksdb/file_system.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/metadata.h>
 #include <rocksdb/table.h>
@@ -27,6 +28,28 @@ class NoLog : public rocksdb::Logger {
   using Logger::Logger;
   void Logv(const char*, va_list) override {}
 };
+
+// RocksDB would write down its options whenever the database is opened for writing, at the cost of
+// two syncs. It needs them for nothing: Helios gives them each time, and tools get by without.
+class NoOptionsFiles : public rocksdb::FileSystemWrapper {
+ public:
+  using FileSystemWrapper::FileSystemWrapper;
+  const char* Name() const override { return "helios.no_options_files"; }
+  rocksdb::IOStatus NewWritableFile(const std::string& path, const rocksdb::FileOptions& options,
+                                    std::unique_ptr<rocksdb::FSWritableFile>* file,
+                                    rocksdb::IODebugContext* context) override {
+    if (path.find("/OPTIONS-") != std::string::npos) return rocksdb::IOStatus::NotSupported();
+    return FileSystemWrapper::NewWritableFile(path, options, file, context);
+  }
+};
+
+rocksdb::Env* FileEnvironment() {
+  // Databases may be open until the process ends.
+  static rocksdb::Env* const environment =
+      rocksdb::NewCompositeEnv(std::make_shared<NoOptionsFiles>(rocksdb::FileSystem::Default()))
+          .release();
+  return environment;
+}
 
 bool IsGone(const rocksdb::Status& status) {
   return status.IsPathNotFound() ||
@@ -80,6 +103,10 @@ Error FromStatus(const rocksdb::Status& status, std::string_view action,
 
 rocksdb::DBOptions DatabaseOptions() {
   rocksdb::DBOptions options;
+  options.env = FileEnvironment();
+  options.fail_if_options_file_error = false;
+  // Files would be made longer than they are, and cut in the end.
+  options.allow_fallocate = false;
   options.info_log = std::make_shared<NoLog>(rocksdb::InfoLogLevel::HEADER_LEVEL);
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
@@ -102,7 +129,8 @@ rocksdb::ColumnFamilyOptions FamilyOptions(Family family, const Effort& effort,
   rocksdb::ColumnFamilyOptions options;
   // Maintain says when: whoever holds the database for a moment has no time for it.
   options.disable_auto_compactions = true;
-  options.write_buffer_size = size_t{32} << 20;
+  // Of which there are two: one is being written out.
+  options.write_buffer_size = size_t{16} << 20;
   options.level_compaction_dynamic_level_bytes = true;
   options.compression = effort.type;
   options.compression_opts.level = effort.level;

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdlib>
 
+#include "store/rocksdb/logs.h"
 #include "store/rocksdb/rocksdb_batch.h"
 
 namespace helios::rocks {
@@ -16,7 +17,7 @@ constexpr size_t kCacheBytes = size_t{16} << 20;
 constexpr int kOpenAttempts = 3;
 constexpr int kReadAttempts = 8;
 // What Maintain leaves as it is.
-constexpr size_t kLogsMax = 8;
+constexpr size_t kLogsMax = 16;
 constexpr uint64_t kLogBytesMax = uint64_t{8} << 20;
 constexpr uint64_t kNewTablesMax = 8;
 
@@ -29,25 +30,6 @@ uint64_t NewTables(Database& database, Family family) {
     tables = std::strtoull(value.c_str(), nullptr, 10);
   }
   return tables;
-}
-
-struct Logs {
-  std::vector<std::string> paths;
-  uint64_t bytes = 0;
-};
-
-Result<Logs> LogsIn(const std::string& folder) {
-  Logs logs;
-  HELIOS_TRY_ASSIGN(const std::vector<std::string> names, NamesIn(folder));
-  for (const std::string& name : names) {
-    if (!name.ends_with(".log")) continue;
-    logs.paths.push_back(folder + "/" + name);
-    struct stat status;
-    if (::stat(logs.paths.back().c_str(), &status) == 0) {
-      logs.bytes += static_cast<uint64_t>(status.st_size);
-    }
-  }
-  return logs;
 }
 
 }  // namespace
@@ -259,24 +241,19 @@ Result<FileLock> RocksdbStore::LockTables(std::chrono::milliseconds wait) const 
 
 void RocksdbStore::NotePublished(Database& database) {
   ++published_;
-  const Result<Logs> logs = LogsIn(DatabaseFolder(folder_));
-  const bool has_much_log = logs && (logs->paths.size() > kLogsMax || logs->bytes > kLogBytesMax);
+  const Result<std::vector<Log>> logs = LogsOf(folder_);
+  uint64_t log_bytes = 0;
+  for (const Log& log : logs ? *logs : std::vector<Log>()) log_bytes += log.bytes;
+  const bool has_much_log = logs && (logs->size() > kLogsMax || log_bytes > kLogBytesMax);
   for (const auto& [family, name] : kFamilies) {
     if (has_much_log || NewTables(database, family) > kNewTablesMax) is_fragmented_ = true;
   }
 }
 
 Result<void> RocksdbStore::Sync() {
-  // Tables are synced before the database speaks of them: what is left is its log, whoever wrote
-  // it.
-  HELIOS_TRY_ASSIGN(const Logs logs, LogsIn(DatabaseFolder(folder_)));
-  for (const std::string& path : logs.paths) {
-    const Result<Fd> log = OpenAt(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW);
-    if (!log && log.error().os_error() == ENOENT) continue;  // it has become tables
-    if (!log) return log.error();
-    HELIOS_TRY(SyncData(log->get(), path));
-  }
-  return SyncFolder(DatabaseFolder(folder_));
+  // Tables are synced before the database speaks of them: what is left is its logs.
+  HELIOS_TRY(SyncLogs(folder_));
+  return {};
 }
 
 Result<void> RocksdbStore::Maintain() {
