@@ -43,6 +43,15 @@ std::vector<StorageOrder::Version> AddRecords(ObjectStore* store, std::vector<Re
   return snapshots;
 }
 
+// The stat indexes of all workspaces: caches, so what cannot be packed stays as it is.
+void PackIndexes(const std::string& workspaces) {
+  const Result<std::vector<std::string>> names = NamesIn(workspaces);
+  if (!names) return;
+  for (const std::string& name : *names) {
+    (void)StatIndex::Pack(workspaces + "/" + name, kIndexFile);
+  }
+}
+
 }  // namespace
 
 Result<OptimizeStoreReport> Engine::Optimize() {
@@ -72,6 +81,7 @@ Result<OptimizeStoreReport> Engine::Optimize() {
   request.progress = progress;
   HELIOS_TRY_ASSIGN(report.store, store->Optimize(request));
   if (progress != nullptr) progress->noun = "files";
+  PackIndexes(state.paths.Workspaces());
   state.SetPhase("counting");
   state.FlushMetrics();
   state.SetPhase("");
