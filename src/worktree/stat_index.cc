@@ -18,7 +18,7 @@ constexpr uint64_t kMagic = 0x58444e49534c4548;  // "HELSINDX"
 constexpr uint32_t kVersion = 4;
 constexpr uint64_t kPackedMagic = 0x5a444e49534c4548;  // "HELSINDZ"
 constexpr uint64_t kIndexBytesMax = uint64_t{16} << 30;
-constexpr int kPackingLevel = 15;
+constexpr int kPackingLevel = 16;
 // A packed index that claims more is not believed, so that none takes memory that its size does not
 // justify.
 constexpr uint64_t kPackedRatioMax = 100;

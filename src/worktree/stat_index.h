@@ -168,7 +168,7 @@ class StatIndex {
 
   // Makes the file that Save wrote less than half as large, and some milliseconds slower to load
   // for each ten megabytes. Nothing is added to it then: the next Save must be of a whole index.
-  // Takes a second for two megabytes. Leaves alone what is no index, is one already, or is being
+  // Takes a second for three megabytes. Leaves alone what is no index, is one already, or is being
   // added to.
   static Result<void> Pack(const std::string& folder, const std::string& name);
 

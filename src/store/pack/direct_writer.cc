@@ -36,12 +36,12 @@ std::unique_ptr<DirectWriter> DirectWriter::Begin(int fd, uint64_t offset, std::
 // The first block begins with what the file holds of the sector that it ends in.
 DirectWriter::DirectWriter(int fd, uint64_t offset, std::string path)
     : fd_(fd), path_(std::move(path)), offset_(offset - offset % kAlignment) {
-  for (Block* block : {&filling_, &writing_}) {
+  for (Block& block : blocks_) {
     const std::align_val_t aligned{kBlockBytes};  // one huge page, where there are such
-    block->bytes.reset(static_cast<char*>(::operator new(kBlockBytes, aligned)));
-    (void)::madvise(block->bytes.get(), kBlockBytes, MADV_HUGEPAGE);  // a wish
+    block.bytes.reset(static_cast<char*>(::operator new(kBlockBytes, aligned)));
+    (void)::madvise(block.bytes.get(), kBlockBytes, MADV_HUGEPAGE);  // a wish
   }
-  filling_.size = static_cast<size_t>(offset % kAlignment);
+  blocks_[filling_].size = static_cast<size_t>(offset % kAlignment);
 }
 
 DirectWriter::~DirectWriter() {
@@ -51,7 +51,8 @@ DirectWriter::~DirectWriter() {
 }
 
 bool DirectWriter::Start() {
-  if (!ReadExactlyAt(fd_, filling_.bytes.get(), filling_.size, offset_, path_)) return false;
+  const Block& first = blocks_[filling_];
+  if (!ReadExactlyAt(fd_, first.bytes.get(), first.size, offset_, path_)) return false;
   if (!SetDirect(fd_, true)) return false;
   try {
     thread_ = std::thread([this] { Run(); });
@@ -63,23 +64,24 @@ bool DirectWriter::Start() {
 
 Result<void> DirectWriter::Write(ByteView bytes) {
   while (!bytes.empty()) {
-    const size_t count = std::min(bytes.size(), kBlockBytes - filling_.size);
-    std::memcpy(filling_.bytes.get() + filling_.size, bytes.data(), count);
-    filling_.size += count;
+    Block& block = blocks_[filling_];
+    const size_t count = std::min(bytes.size(), kBlockBytes - block.size);
+    std::memcpy(block.bytes.get() + block.size, bytes.data(), count);
+    block.size += count;
     bytes.remove_prefix(count);
-    if (filling_.size == kBlockBytes) HELIOS_TRY(HandOver());
+    if (block.size == kBlockBytes) HELIOS_TRY(HandOver());
   }
   return {};
 }
 
 Result<void> DirectWriter::HandOver() {
   MutexLock lock(mutex_);
-  while (is_writing_) changed_.Wait(mutex_);
-  if (!outcome_) return Error(outcome_.error());
-  std::swap(filling_, writing_);
-  filling_.size = 0;
-  is_writing_ = true;
+  ++full_;
   changed_.NotifyAll();
+  while (full_ == kBlocks) changed_.Wait(mutex_);
+  if (!outcome_) return Error(outcome_.error());
+  filling_ = (filling_ + 1) % kBlocks;
+  blocks_[filling_].size = 0;
   return {};
 }
 
@@ -90,7 +92,7 @@ Result<void> DirectWriter::Finish() {
     if (!outcome_) return Error(outcome_.error());
   }
   (void)SetDirect(fd_, false);
-  return WriteAllAt(fd_, filling_.view(), offset_, path_);
+  return WriteAllAt(fd_, blocks_[filling_].view(), offset_, path_);
 }
 
 void DirectWriter::StopThread() {
@@ -104,16 +106,16 @@ void DirectWriter::StopThread() {
 }
 
 void DirectWriter::Run() {
-  while (true) {
+  for (size_t next = 0;; next = (next + 1) % kBlocks) {
     {
       MutexLock lock(mutex_);
-      while (!is_writing_ && !is_ending_) changed_.Wait(mutex_);
-      if (!is_writing_) return;
+      while (full_ == 0 && !is_ending_) changed_.Wait(mutex_);
+      if (full_ == 0) return;
     }
-    Result<void> written = WriteFull(writing_);
+    Result<void> written = WriteFull(blocks_[next]);
     MutexLock lock(mutex_);
     if (!written) outcome_ = std::move(written);
-    is_writing_ = false;
+    --full_;
     changed_.NotifyAll();
   }
 }

@@ -2,6 +2,7 @@
 #ifndef HELIOS_STORE_PACK_DIRECT_WRITER_H_
 #define HELIOS_STORE_PACK_DIRECT_WRITER_H_
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <new>
@@ -14,12 +15,13 @@
 
 namespace helios::pack {
 
-// The end of a file, from an offset on, in order. Bytes are copied into one of two blocks; while
-// one is being written (O_DIRECT: the kernel copies nothing, and nothing else leaves its cache for
-// it) the other fills. For one thread. Until Finish nothing of it is sure to be in the file.
+// The end of a file, from an offset on, in order. Bytes are copied into blocks, and one fills while
+// those before it are written (O_DIRECT: the kernel copies nothing, and nothing else leaves its
+// cache for it). For one thread. Until Finish nothing of it is sure to be in the file.
 class DirectWriter {
  public:
   static constexpr size_t kBlockBytes = size_t{2} << 20;
+  static constexpr size_t kBlocks = 4;
   // How many of a process exist at once: their memory is all that writing takes.
   static constexpr int kWritersMax = 4;
 
@@ -55,18 +57,19 @@ class DirectWriter {
   // The thread: writes what is handed over.
   void Run() HELIOS_EXCLUDES(mutex_);
   Result<void> WriteFull(const Block& block);
-  // Gives the block that is full to the thread, and waits until it has written the one before.
+  // Gives the block that is full to the thread, and waits until another is free.
   Result<void> HandOver() HELIOS_EXCLUDES(mutex_);
   void StopThread() HELIOS_EXCLUDES(mutex_);
 
   const int fd_;
   const std::string path_;
   uint64_t offset_;  // of the next block in the file; the thread's while it runs
-  Block filling_;
-  Block writing_;  // the thread's while `is_writing_`, else nobody's
+  // A ring: the caller fills one, behind it are those that the thread has to write.
+  std::array<Block, kBlocks> blocks_;
+  size_t filling_ = 0;
   Mutex mutex_;
   CondVar changed_;
-  bool is_writing_ HELIOS_GUARDED_BY(mutex_) = false;
+  size_t full_ HELIOS_GUARDED_BY(mutex_) = 0;  // how many, the one that is being written included
   bool is_ending_ HELIOS_GUARDED_BY(mutex_) = false;
   Result<void> outcome_ HELIOS_GUARDED_BY(mutex_);
   std::thread thread_;

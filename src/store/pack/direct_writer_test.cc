@@ -40,7 +40,7 @@ OpenFile MakeFile(const TempFolder& folder, ByteView start) {
 TEST(DirectWriterTest, FileHoldsWhatWasWrittenWhateverTheLengths) {
   const TempFolder folder;
   for (const size_t start : {size_t{0}, size_t{1}, size_t{4096}, size_t{70'001}}) {
-    for (const size_t length : {size_t{0}, size_t{5}, kBlock - 1, kBlock, 5 * kBlock + 4097}) {
+    for (const size_t length : {size_t{0}, size_t{5}, kBlock - 1, kBlock, 9 * kBlock + 4097}) {
       for (const size_t piece : {size_t{100'003}, kBlock, 3 * kBlock + 1}) {
         const Bytes bytes = RandomBytes(start + length, start + length);
         const OpenFile file = MakeFile(folder, ByteView(bytes).substr(0, start));
@@ -72,7 +72,7 @@ TEST(DirectWriterTest, ThereAreOnlySoMany) {
 
 TEST(DirectWriterTest, FailureIsToldAtTheLatestAtTheEnd) {
   const TempFolder folder;
-  for (const size_t room : {size_t{0}, kBlock / 2, kBlock + 1, 4 * kBlock}) {
+  for (const size_t room : {size_t{0}, kBlock / 2, kBlock + 1, 9 * kBlock}) {
     Processes processes;
     processes.Add([&]() -> Result<void> {
       const OpenFile file = MakeFile(folder, "");
@@ -81,7 +81,7 @@ TEST(DirectWriterTest, FailureIsToldAtTheLatestAtTheEnd) {
       ::signal(SIGXFSZ, SIG_IGN);
       const rlimit limit{room, RLIM_INFINITY};
       if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) return Error(ErrorCode::kFailed, "setrlimit");
-      const Bytes bytes = RandomBytes(4 * kBlock + 1, 1);
+      const Bytes bytes = RandomBytes(9 * kBlock + 1, 1);
       const Result<void> written = writer->Write(bytes);
       if (written && writer->Finish()) return Error(ErrorCode::kFailed, "no error");
       return {};
