@@ -12,6 +12,7 @@ import sys
 import time
 
 SMALL_TOUCH_MB = 256
+FREE_MB_LEFT = 512  # with less the kernel begins to look for memory
 TOUCH = ("import mmap, sys\n"
          "mmap.mmap(-1, int(sys.argv[1]) << 20,"
          " flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | getattr(mmap, 'MAP_POPULATE', 0))")
@@ -50,10 +51,11 @@ def shown_peak(megabytes):
     return f"< {own:.0f}" if megabytes < own * 1.02 else f"{megabytes:.0f}"
 
 
-def memory_available_mb():
+def memory_free_mb():
+    """What nothing uses, not even as a cache."""
     with open("/proc/meminfo", encoding="ascii") as file:
         for line in file:
-            if line.startswith("MemAvailable:"):
+            if line.startswith("MemFree:"):
                 return int(line.split()[1]) // 1024
     return 0
 
@@ -127,9 +129,9 @@ class Runner:
     def touch(self, megabytes):
         """Takes memory and gives it back at once. A virtual machine's free memory may not be backed
         by its host: the first to touch it waits for that, up to seconds per gigabyte, and a
-        ratio would compare those waits. Done in a child: our own peak would be seen in every later
-        child's."""
-        megabytes = int(min(megabytes, memory_available_mb() / 2))
+        ratio would compare those waits. Free memory only: more would take what the next run reads
+        from the page cache. Done in a child: our own peak would be seen in every later child's."""
+        megabytes = min(megabytes, memory_free_mb() - FREE_MB_LEFT)
         if megabytes > 0:
             subprocess.run([sys.executable, "-IS", "-c", TOUCH, str(megabytes)], check=False)
 
@@ -173,6 +175,14 @@ def survey(top):
                 while file.readinto(buffer):
                     pass
     return Tree(files, directories + 1, size, disk)
+
+
+def forget(top):
+    """Takes the tree's files out of the page cache, as far as the disk has them."""
+    for _, entry in walk(top):
+        if entry.is_file(follow_symlinks=False):
+            with open(entry.path, "rb", buffering=0) as file:
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def bytes_below(top):

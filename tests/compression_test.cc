@@ -118,6 +118,10 @@ TEST_F(CompressionTest, OptimizedStoreIsSmallerAndGivesTheSame) {
   EXPECT_EQ(RunWell({"commit"}).Object()["files_hashed"], 0) << "the stat index is still believed";
   RunWell({"doctor"});
   EXPECT_EQ(RunWell({"optimize"}).Object()["objects"], 0);
+  // It was packed, and is written as ever when there is something new.
+  Write("folder/7.txt", "another version");
+  EXPECT_EQ(RunWell({"commit"}).Object()["files_hashed"], 1);
+  EXPECT_EQ(RunWell({"commit"}).Object()["files_hashed"], 0);
 }
 
 TEST_F(CompressionTest, OptimizeNamesDamageAndLeavesIt) {

@@ -5,6 +5,19 @@
 #include "engine/storage_order.h"
 
 namespace helios {
+namespace {
+
+// The stat indexes of all workspaces: caches, so what cannot be packed stays as it is.
+void PackIndexes(const std::string& workspaces) {
+  const Result<std::vector<std::string>> names = NamesIn(workspaces);
+  if (!names) return;
+  for (const std::string& name : *names) {
+    (void)StatIndex::Pack(workspaces + "/" + name, kIndexFile);
+  }
+}
+
+}  // namespace
+
 Result<OptimizeStoreReport> Engine::Optimize() {
   State& state = *state_;
   const auto start = std::chrono::steady_clock::now();
@@ -29,6 +42,7 @@ Result<OptimizeStoreReport> Engine::Optimize() {
   request.progress = progress;
   HELIOS_TRY_ASSIGN(report.store, store->Optimize(request));
   if (progress != nullptr) progress->noun = "files";
+  PackIndexes(state.paths.Workspaces());
   state.SetPhase("counting");
   state.FlushMetrics();
   state.SetPhase("");

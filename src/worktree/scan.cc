@@ -848,9 +848,8 @@ Bytes ScanResult::MakeIndex(const StatIndex* old, IndexHeader* header, uint64_t*
       kept_bytes += directory.section->section_bytes;
     }
   }
-  // Reading what is out of date costs every scan. A size that is no multiple of eight is what an
-  // addition that was cut short left.
-  const bool adds = old != nullptr && kept_bytes > old->size() / 4 * 3 && old->size() % 8 == 0;
+  // Reading what is out of date costs every scan.
+  const bool adds = old != nullptr && old->CanGrow() && kept_bytes > old->size() / 4 * 3;
   *base = adds ? old->size() : sizeof(IndexHeader);
   Bytes body;
   // Parents were made before their children: backwards, every child has its place before it is

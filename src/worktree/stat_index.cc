@@ -4,6 +4,7 @@
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
+#include <zstd.h>
 
 #include <cstring>
 
@@ -15,7 +16,12 @@ namespace {
 
 constexpr uint64_t kMagic = 0x58444e49534c4548;  // "HELSINDX"
 constexpr uint32_t kVersion = 4;
+constexpr uint64_t kPackedMagic = 0x5a444e49534c4548;  // "HELSINDZ"
 constexpr uint64_t kIndexBytesMax = uint64_t{16} << 30;
+constexpr int kPackingLevel = 16;
+// A packed index that claims more is not believed, so that none takes memory that its size does not
+// justify.
+constexpr uint64_t kPackedRatioMax = 100;
 
 // Every scan checks every section: most of them are small, where BLAKE3 is slow.
 uint64_t CheckOf(const IndexedSection* section) {
@@ -70,6 +76,7 @@ std::optional<StatIndex> StatIndex::Load(const std::string& path, const IndexHea
   index.size_ = static_cast<size_t>(status.status.size);
   index.bytes_.reset(new char[index.size_]);
   if (!ReadExactlyAt(fd->get(), index.bytes_.get(), index.size_, 0, path)) return std::nullopt;
+  if (!index.Unpack()) return std::nullopt;
   const auto header = LoadLittleEndian<IndexHeader>(index.bytes_.get());
   if (header.magic != kMagic || header.version != kVersion ||
       header.include_git != expected.include_git || header.device != expected.device ||
@@ -80,6 +87,45 @@ std::optional<StatIndex> StatIndex::Load(const std::string& path, const IndexHea
   index.epoch_ = header.epoch;
   if (!index.LoadParts(header)) return std::nullopt;
   return index;
+}
+
+bool StatIndex::Unpack() {
+  const auto packed = LoadLittleEndian<PackedIndexHeader>(bytes_.get());
+  is_packed_ = packed.magic == kPackedMagic;
+  if (!is_packed_) return true;
+  const size_t frame_bytes = size_ - sizeof(packed);
+  if (packed.length < sizeof(IndexHeader) || packed.length / kPackedRatioMax > frame_bytes) {
+    return false;
+  }
+  const auto length = static_cast<size_t>(packed.length);
+  std::unique_ptr<char[]> bytes(new char[length]);
+  const size_t count =
+      ZSTD_decompress(bytes.get(), length, bytes_.get() + sizeof(packed), frame_bytes);
+  bytes_ = std::move(bytes);
+  size_ = length;
+  return count == length;  // no error's number is
+}
+
+Result<void> StatIndex::Pack(const std::string& folder, const std::string& name) {
+  const std::string path = folder + "/" + name;
+  HELIOS_TRY_ASSIGN(const std::optional<FileLock> lock,
+                    FileLock::AcquireToRead(path, std::chrono::milliseconds(0)));
+  if (!lock) return {};
+  HELIOS_TRY_ASSIGN(const Bytes index, ReadToEnd(lock->fd(), kIndexBytesMax, path));
+  if (index.size() < sizeof(IndexHeader) ||
+      LoadLittleEndian<IndexHeader>(index.data()).magic != kMagic) {
+    return {};
+  }
+  const PackedIndexHeader header{kPackedMagic, index.size()};
+  Bytes packed(reinterpret_cast<const char*>(&header), sizeof(header));
+  packed.resize(sizeof(header) + ZSTD_compressBound(index.size()));
+  const size_t count = ZSTD_compress(packed.data() + sizeof(header), packed.size() - sizeof(header),
+                                     index.data(), index.size(), kPackingLevel);
+  if (ZSTD_isError(count) != 0) return Error(ErrorCode::kFailed, ZSTD_getErrorName(count));
+  packed.resize(sizeof(header) + count);
+  // What compresses better than we believe is small enough as it is.
+  if (packed.size() >= index.size() || index.size() / kPackedRatioMax > count) return {};
+  return ReplaceFile(folder, name, packed, Durability::kCache);
 }
 
 bool StatIndex::LoadParts(const IndexHeader& header) {

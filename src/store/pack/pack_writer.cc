@@ -20,6 +20,8 @@ constexpr size_t kWriteBytes = size_t{1} << 20;
 constexpr size_t kWrittenAloneBytesMin = size_t{256} << 10;
 // Writing back begins while compressing goes on, so that the sync at the end finds little to do.
 constexpr uint64_t kWriteBackBytes = uint64_t{4} << 20;
+// What a pack has beyond is written past the page cache.
+constexpr uint64_t kCachedBytes = uint64_t{128} << 20;
 
 IndexEntry EntryFor(const ObjectKey& key, size_t offset, size_t length) {
   IndexEntry entry{};
@@ -173,17 +175,26 @@ Result<void> PackWriter::FlushBuffer() {
 Result<void> PackWriter::Write(ByteView bytes) {
   // After a failure nobody knows what buffer and file hold.
   if (has_failed_) return Error(ErrorCode::kFailed, "an earlier write failed: " + TemporaryPath());
-  Result<void> written = WriteAll(fd_.get(), bytes, TemporaryPath());
+  Result<void> written =
+      direct_ != nullptr ? direct_->Write(bytes) : WriteAll(fd_.get(), bytes, TemporaryPath());
   has_failed_ = !written;
   if (!written) return written;
   written_ += bytes.size();
+  if (direct_ == nullptr) AfterCachedWrite();
+  return {};
+}
+
+void PackWriter::AfterCachedWrite() {
   if (written_ - written_back_ >= kWriteBackBytes) {
     // Only a hint to begin: the sync before the rename is what counts, so its failure does not.
     (void)::sync_file_range(fd_.get(), static_cast<off_t>(written_back_),
                             static_cast<off_t>(written_ - written_back_), SYNC_FILE_RANGE_WRITE);
     written_back_ = written_;
   }
-  return {};
+  if (written_ >= kCachedBytes && !is_large_) {
+    is_large_ = true;
+    direct_ = DirectWriter::Begin(fd_.get(), written_, TemporaryPath());
+  }
 }
 
 Result<void> PackWriter::WriteIndex() {
@@ -216,6 +227,7 @@ Result<void> PackWriter::Publish() {
   HELIOS_TRY(FlushBlock(metadata_));
   if (name_.empty()) return {};
   HELIOS_TRY(WriteIndex());
+  if (direct_ != nullptr) HELIOS_TRY(direct_->Finish());
   HELIOS_TRY(SyncData(fd_.get(), TemporaryPath()));
   const std::string path = folder_ + "/" + name_ + ".pack";
   if (::rename(TemporaryPath().c_str(), path.c_str()) != 0) {

@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "helios/object_store.h"
+#include "store/pack/direct_writer.h"
 #include "store/pack/frame.h"
 #include "store/pack/pack_format.h"
 
@@ -67,6 +68,8 @@ class PackWriter : public ObjectBatch {
   Result<void> FlushIfFull();
   Result<void> FlushBuffer();
   Result<void> Write(ByteView bytes);
+  // Has the disk begin, or decides that from now on the page cache is passed by.
+  void AfterCachedWrite();
   Result<void> WriteIndex();
   std::string TemporaryPath() const { return folder_ + "/.tmp-" + name_; }
 
@@ -76,6 +79,7 @@ class PackWriter : public ObjectBatch {
   std::string name_;  // empty until the file exists
   std::string published_name_;
   Fd fd_;
+  std::unique_ptr<DirectWriter> direct_;  // of a large file
   FrameEncoder encoder_;
   Block contents_;       // small blobs
   Block metadata_;       // everything that is not a blob: read together, so kept together
@@ -84,6 +88,7 @@ class PackWriter : public ObjectBatch {
   uint64_t written_ = 0;
   uint64_t written_back_ = 0;
   bool is_optimized_ = false;
+  bool is_large_ = false;
   bool has_failed_ = false;  // a write has: nothing can be published any more
   std::vector<FrameRef> frames_;
   std::vector<IndexEntry> entries_;
