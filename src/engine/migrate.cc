@@ -109,6 +109,7 @@ class Engine::Migrator {
   Result<void> VerifyCopy();
   Result<void> VerifySnapshots();
   Result<Alone> TakeAlone();
+  Result<bool> IsAnythingHeld() const;
   Result<void> WaitForLeases(Clock::time_point deadline) const;
   Result<void> Finish();
   void SetPhase(const char* phase, uint64_t total = 0);
@@ -410,16 +411,24 @@ Result<Engine::Migrator::Alone> Engine::Migrator::TakeAlone() {
     HELIOS_TRY_ASSIGN(FileLock backend, TakeBackendAlone(state_.paths, Until(deadline)));
     HELIOS_TRY_ASSIGN(FileLock store, TakeStoreAlone(state_.paths, Until(deadline)));
     // Nobody takes one now.
-    const Result<std::vector<ObjectKey>> held = LeaseTable::Held(state_.paths.Leases());
-    if (held && held->empty()) return Alone{std::move(backend), std::move(store)};
+    HELIOS_TRY_ASSIGN(const bool is_held, IsAnythingHeld());
+    if (!is_held) return Alone{std::move(backend), std::move(store)};
   }
 }
 
+Result<bool> Engine::Migrator::IsAnythingHeld() const {
+  const Result<std::vector<ObjectKey>> held = LeaseTable::Held(state_.paths.Leases());
+  // A slot that is being written to.
+  if (!held && held.error().code() == ErrorCode::kCorrupt) return true;
+  if (!held) return held.error();
+  return !held->empty();
+}
+
 Result<void> Engine::Migrator::WaitForLeases(Clock::time_point deadline) const {
-  const std::string& path = state_.paths.Leases();
+  const std::string path = state_.paths.Leases();
   while (true) {
-    const Result<std::vector<ObjectKey>> held = LeaseTable::Held(path);
-    if (held && held->empty()) return {};
+    HELIOS_TRY_ASSIGN(const bool is_held, IsAnythingHeld());
+    if (!is_held) return {};
     if (Clock::now() >= deadline) {
       return Error(ErrorCode::kBusy,
                    "busy: another process reads what the store holds, or has it open as a working "

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "store/decorators.h"
+#include "store/exchangeable_store.h"
 
 namespace helios {
 
@@ -41,6 +42,7 @@ std::vector<ConformanceCase> WithDecorators(const ConformanceCase& backend) {
    private:
     static std::unique_ptr<ObjectStore> Pile(std::unique_ptr<ObjectStore> store, StackParts& parts,
                                              bool counts, bool verifies, bool caches) {
+      store = std::make_unique<ExchangeableStore>(std::move(store));
       if (counts) store = std::make_unique<CountingStore>(std::move(store), &parts.metrics);
       if (verifies) store = std::make_unique<VerifyingStore>(std::move(store));
       if (caches) {

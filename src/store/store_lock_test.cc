@@ -74,6 +74,33 @@ TEST_F(StoreLockTest, TheGateOpensNowAndThenForThoseWhoWaitBehindALongHolder) {
   collector.join();
 }
 
+// Who waits for a marker that is replaced meanwhile waits for the new one.
+TEST_F(StoreLockTest, TheBackendIsThatOfTheMarkerAsItIs) {
+  EXPECT_TRUE(Fails(UseBackend(paths_, milliseconds(0)), ErrorCode::kNoStore, folder_.path()));
+  ASSERT_TRUE(Ok(WriteIdentity(folder_.path(), {"pack"})));
+  {
+    const Result<FileLock> use = UseBackend(paths_, milliseconds(0));
+    ASSERT_TRUE(Ok(use));
+    EXPECT_TRUE(Ok(UseBackend(paths_, milliseconds(0))));
+    EXPECT_TRUE(
+        Fails(TakeBackendAlone(paths_, milliseconds(0)), ErrorCode::kBusy, paths_.Marker()));
+  }
+  std::optional<FileLock> alone = TakeBackendAlone(paths_, milliseconds(0)).value();
+  EXPECT_TRUE(Fails(UseBackend(paths_, milliseconds(0)), ErrorCode::kBusy, paths_.Marker()));
+  std::atomic<bool> is_used = false;
+  std::thread waiter([&] {
+    const Result<FileLock> use = UseBackend(paths_, std::chrono::seconds(60));
+    EXPECT_TRUE(Ok(use));
+    is_used = true;
+    EXPECT_TRUE(Fails(TakeBackendAlone(paths_, milliseconds(0)), ErrorCode::kBusy, ""))
+        << "that of a file that is gone";
+  });
+  ASSERT_TRUE(Ok(WriteIdentity(folder_.path(), {"other", 1})));
+  alone.reset();
+  waiter.join();
+  EXPECT_TRUE(is_used);
+}
+
 TEST_F(StoreLockTest, ADeadHolderLeavesNothing) {
   int ready[2];
   ASSERT_EQ(::pipe(ready), 0);

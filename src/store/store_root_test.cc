@@ -52,6 +52,21 @@ TEST_F(StoreRootTest, CreatesAWholeStore) {
   EXPECT_TRUE(Ok((*store)->PutMany(MakeBlobs(3, 1))));
 }
 
+TEST_F(StoreRootTest, TheMarkerSaysWhereTheObjectsAre) {
+  ASSERT_TRUE(Ok(CreateStore(path_, backend_)));
+  const std::string marker = StorePaths{path_}.Marker();
+  EXPECT_EQ(ReadWholeFile(marker), "helios store\nversion: 1\nbackend: pack\n");
+  EXPECT_EQ(ReadIdentity(path_).value(), (StoreIdentity{"pack", 0}));
+  ASSERT_TRUE(Ok(WriteIdentity(path_, {"pack", 12})));
+  EXPECT_EQ(ReadWholeFile(marker), "helios store\nversion: 1\nbackend: pack\nmoved: 12\n");
+  EXPECT_EQ(ReadIdentity(path_).value(), (StoreIdentity{"pack", 12}));
+  EXPECT_TRUE(Ok(Identify()));
+  for (const std::string moved : {"", "-1", "1x", "99999999999999999999"}) {
+    WriteWholeFile(marker, "helios store\nversion: 1\nbackend: pack\nmoved: " + moved + "\n");
+    EXPECT_TRUE(Fails(Identify(), ErrorCode::kCorrupt, marker)) << moved;
+  }
+}
+
 TEST_F(StoreRootTest, StoreIsItsOwnersAlone) {
   const mode_t before = ::umask(0);
   const Result<void> created = CreateStore(path_, backend_);

@@ -331,15 +331,19 @@ TEST_F(FailingCallsTest, Collection) {
 
 TEST_F(FailingCallsTest, Migration) {
   MakeStore();
+  // What could not be removed is removed by the next one.
   const auto holds = [&]() -> Result<void> {
-    const bool is_left = std::filesystem::exists(world_.store() + "/pack");
-    return is_left ? Error(ErrorCode::kFailed, "left") : Result<void>();
+    HELIOS_TRY(MigrateStore(world_.store(), "other"));
+    for (const std::string name : {"pack", "move"}) {
+      if (!std::filesystem::exists(world_.store() + "/" + name)) continue;
+      return Error(ErrorCode::kFailed, name + " was left");
+    }
+    return {};
   };
   FailEachCall(
       [&]() -> Result<void> {
-        HELIOS_TRY_ASSIGN(const MigrateReport report, MigrateStore(world_.store(), "other"));
-        if (report.left.empty()) return {};
-        return Error(ErrorCode::kFailed, report.left);
+        HELIOS_TRY(MigrateStore(world_.store(), "other"));
+        return {};
       },
       holds);
 }

@@ -34,7 +34,7 @@ inline constexpr char kDamagedFolder[] = "damaged";
 class PackStore : public ObjectStore {
  public:
   static Result<std::unique_ptr<ObjectStore>> Open(const std::string& folder,
-                                                   const OpenOptions& options);
+                                                   const OpenOptions& options = {});
 
   Result<std::optional<Bytes>> Get(const ObjectKey& key) override;
   Result<void> GetMany(std::span<const ObjectKey> keys, const GetSink& sink) override;
