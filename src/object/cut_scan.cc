@@ -102,7 +102,7 @@ constexpr size_t kStripeBytes = 512;
 constexpr size_t kBlockBytes = kLanes * kStripeBytes;
 constexpr size_t kHashedBytes = 64;  // that a whole hash depends on
 constexpr size_t kRowBytes = 64;     // of a stripe, at a time
-// In noise there are 32 at most. Who makes more (by repetition) is scanned byte by byte.
+// In noise there are some 16. Who makes more (by repetition) is scanned byte by byte.
 constexpr int kFalseCandidatesMax = 256;
 
 // kGear's lower halves by their bytes: plane k has byte k of all 256.
