@@ -414,7 +414,7 @@ TEST_F(ContractTest, WithALockTimeoutOfZeroABusyStoreIsExit11AtOnce) {
     std::string waited;
   } cases[] = {
       {store_ + "/lock", LOCK_EX, {"diff", first_, second_}, "0"},
-      {store_ + "/lock", LOCK_SH, {"gc"}, "0"},
+      {store_ + "/lock", LOCK_SH, {"gc", "--keep-last", "1"}, "0"},
       {store_ + "/lock", LOCK_SH, {"repair"}, "0"},
       {store_ + "/epoch", LOCK_EX, {"gc"}, "0"},
       {store_ + "/pack/merge.lock", LOCK_EX, {"optimize"}, "0"},
