@@ -21,6 +21,8 @@ namespace {
 
 constexpr size_t kChunkBytes = size_t{4} << 20;
 constexpr size_t kChunkObjects = 64;
+// At a time: RocksDB takes some 500 bytes for each.
+constexpr size_t kLookUps = 1024;
 
 // RocksDB would keep a diary in the folder.
 class NoLog : public rocksdb::Logger {
@@ -304,7 +306,18 @@ Result<std::optional<Entry>> Database::Find(const ObjectKey& key) {
 }
 
 Result<std::vector<std::optional<Entry>>> Database::FindAll(std::span<const ObjectKey> keys) {
-  std::vector<std::optional<Entry>> entries(keys.size());
+  std::vector<std::optional<Entry>> entries;
+  entries.reserve(keys.size());
+  while (!keys.empty()) {
+    const std::span<const ObjectKey> some = keys.first(std::min(keys.size(), kLookUps));
+    HELIOS_TRY(FindSome(some, &entries));
+    keys = keys.subspan(some.size());
+  }
+  return entries;
+}
+
+Result<void> Database::FindSome(std::span<const ObjectKey> keys,
+                                std::vector<std::optional<Entry>>* entries) {
   std::vector<Bytes> encoded;
   encoded.reserve(keys.size());
   for (const ObjectKey& key : keys) encoded.push_back(EncodeObjectKey(key));
@@ -314,15 +327,16 @@ Result<std::vector<std::optional<Entry>>> Database::FindAll(std::span<const Obje
   db_->MultiGet({}, Handle(Family::kKeys), keys.size(), slices.data(), values.data(),
                 statuses.data());
   for (size_t i = 0; i < keys.size(); ++i) {
+    entries->emplace_back();
     if (statuses[i].IsNotFound()) continue;
     if (!statuses[i].ok()) return FromStatus(statuses[i], "look up objects in", folder_);
-    entries[i] = DecodeEntry(ViewOf(values[i]));
-    if (!entries[i]) {
+    entries->back() = DecodeEntry(ViewOf(values[i]));
+    if (!entries->back()) {
       return Error(ErrorCode::kCorrupt, "the entry of " + keys[i].ToString() +
                                             " in the RocksDB database " + folder_ + " is damaged");
     }
   }
-  return entries;
+  return {};
 }
 
 Result<void> Database::ForEachEntry(const EntryVisitor& visitor) {

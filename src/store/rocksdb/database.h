@@ -114,6 +114,9 @@ class Database {
   explicit Database(std::string folder) : folder_(std::move(folder)) {}
   Result<Bytes> ReadStoreKey(std::string_view key);
   Result<void> CheckFormat();
+  // Appends to the entries.
+  Result<void> FindSome(std::span<const ObjectKey> keys,
+                        std::vector<std::optional<Entry>>* entries);
   // Of one family, as many as fit into a few MiB.
   Result<void> ReadChunk(std::span<const Wanted> wanted, const Taker& take);
   Error ObjectError(const rocksdb::Status& status, const ObjectKey& key) const;
