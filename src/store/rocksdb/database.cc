@@ -12,8 +12,11 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdarg>
+#include <cstring>
+#include <exception>
 
 #include "base/codec.h"
+#include "base/durable_file.h"
 #include "object/hash.h"
 
 namespace helios::rocks {
@@ -64,6 +67,27 @@ bool IsAbsent(const rocksdb::Status& status) {
          status.ToString().find("does not exist") != std::string::npos;
 }
 
+// Opens by way of `open`, which begins threads: where there may be none it throws. No exception may
+// leave this library, whose program has another copy of what unwinds it.
+template <typename Open>
+Result<void> OpenWithoutThrowing(const std::string& folder, const Open& open) {
+  try {
+    return Checked(open(), "open", folder);
+  } catch (const std::exception& thrown) {
+    return Error(ErrorCode::kFailed,
+                 "cannot open the RocksDB database " + folder + ": " + thrown.what());
+  }
+}
+
+// A quota, or a limit on the size of files: the same to the user as a full disk, as in
+// Error::FromErrno.
+bool IsOverLimit(const rocksdb::Status& status) {
+  if (!status.IsIOError()) return false;
+  const std::string text = status.ToString();
+  return text.find(std::strerror(EFBIG)) != text.npos ||
+         text.find(std::strerror(EDQUOT)) != text.npos;
+}
+
 }  // namespace
 
 std::string DatabaseFolder(const std::string& store_folder) { return store_folder + "/db"; }
@@ -86,7 +110,7 @@ Error FromStatus(const rocksdb::Status& status, std::string_view action,
                  const std::string& folder) {
   ErrorCode code = ErrorCode::kFailed;
   int os_error = 0;
-  if (status.IsNoSpace()) {
+  if (status.IsNoSpace() || IsOverLimit(status)) {
     code = ErrorCode::kNoSpace;
     os_error = ENOSPC;
   } else if (IsGone(status)) {
@@ -206,9 +230,10 @@ Result<std::unique_ptr<Database>> Database::OpenToRead(
   for (const auto& [family, name] : kFamilies) {
     families.emplace_back(name, FamilyOptions(family, {}, cache));
   }
-  HELIOS_TRY(Checked(rocksdb::DB::OpenForReadOnly(DatabaseOptions(), folder, families,
-                                                  &database->handles_, &database->db_),
-                     "open", folder));
+  HELIOS_TRY(OpenWithoutThrowing(folder, [&] {
+    return rocksdb::DB::OpenForReadOnly(DatabaseOptions(), folder, families, &database->handles_,
+                                        &database->db_);
+  }));
   HELIOS_TRY(database->CheckFormat());
   return database;
 }
@@ -228,9 +253,9 @@ Result<std::unique_ptr<Database>> Database::OpenToWrite(const std::string& store
   rocksdb::DBOptions options = DatabaseOptions();
   options.create_if_missing = create;
   options.create_missing_column_families = create;
-  HELIOS_TRY(
-      Checked(rocksdb::DB::Open(options, folder, families, &database->handles_, &database->db_),
-              "open", folder));
+  HELIOS_TRY(OpenWithoutThrowing(folder, [&] {
+    return rocksdb::DB::Open(options, folder, families, &database->handles_, &database->db_);
+  }));
   if (!create) HELIOS_TRY(database->CheckFormat());
   return database;
 }
@@ -434,6 +459,8 @@ Result<void> Database::ReadChunk(std::span<const Wanted> wanted, const Taker& ta
 }
 
 Result<void> CreateDatabase(const std::string& store_folder) {
+  // For its owner alone: the modes of RocksDB's own files are not ours to choose.
+  HELIOS_TRY(MakeFolder(DatabaseFolder(store_folder)));
   HELIOS_TRY_ASSIGN(const std::unique_ptr<Database> database,
                     Database::OpenToWrite(store_folder, {}, /*create=*/true));
   const std::string& folder = database->folder();

@@ -24,7 +24,8 @@ RocksdbBatch::RocksdbBatch(RocksdbStore* store, const Effort& effort)
 
 Result<void> RocksdbBatch::Put(const ObjectKey& key, ByteView bytes) {
   if (bytes.size() > kObjectBytesMax) {
-    return Error(ErrorCode::kInvalidArgument, key.ToString() + " is larger than an object can be: " +
+    return Error(ErrorCode::kInvalidArgument, key.ToString() +
+                                                  " is larger than an object can be: " +
                                                   std::to_string(bytes.size()) + " bytes");
   }
   if (!seen_.insert(key).second) return {};
