@@ -1,5 +1,6 @@
 # What `cmake --install` lays down: the program, the static library, the public headers, and what leads
-# a consumer to them: a CMake package and helios.pc. Nothing in it names a folder of this machine, so
+# a consumer to them: a CMake package and helios.pc. With RocksDB also the library of that backend, to
+# be loaded by the program and to be linked (component rocksdb of the package). Nothing in it names a folder of this machine, so
 # that an installed tree can be moved.
 #
 # The consumer's machine is asked for the libraries in HELIOS_SYSTEM_LIBRARIES (names as in -lNAME),
@@ -9,6 +10,14 @@ set(HELIOS_PACKAGE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/helios)
 
 install(TARGETS helios_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(TARGETS helios EXPORT heliosTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+if(HELIOS_WITH_ROCKSDB)
+  install(TARGETS helios_rocksdb_loaded LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/helios)
+  install(TARGETS helios_rocksdb EXPORT heliosRocksdbTargets
+          ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  install(EXPORT heliosRocksdbTargets NAMESPACE helios:: DESTINATION ${HELIOS_PACKAGE_DIR}
+          FILE helios-rocksdb-targets.cmake)
+  install(FILES cmake/helios-rocksdb.cmake DESTINATION ${HELIOS_PACKAGE_DIR})
+endif()
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/helios DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
         FILES_MATCHING PATTERN "*.h")
 

@@ -44,6 +44,7 @@ TEST_F(CompressionTest, CommitMakesAStoreOfTheSettingThatIsAskedFor) {
 }
 
 TEST_F(CompressionTest, CommitsObeyTheSetting) {
+  HELIOS_SKIP_UNLESS_PACKS("what is new lies in its log for a while, as it is");
   Commit();
   RunWell({"config", "compression", "fast"});
   const auto bytes_on_disk = [&]() -> uint64_t {
@@ -109,7 +110,8 @@ TEST_F(CompressionTest, OptimizedStoreIsSmallerAndGivesTheSame) {
   }
   const Json report = RunWell({"optimize"}).Object();
   const uint64_t before = report["bytes_before"];
-  EXPECT_LT(report["bytes_after"], before / 4 * 3) << report;
+  // RocksDB knows no deltas.
+  EXPECT_LT(report["bytes_after"], TestsPacks() ? before / 4 * 3 : before) << report;
   EXPECT_EQ(report["snapshots"], 5);
   EXPECT_GT(report["objects"], 60);
   EXPECT_TRUE(report["seconds"].is_number());
@@ -125,6 +127,7 @@ TEST_F(CompressionTest, OptimizedStoreIsSmallerAndGivesTheSame) {
 }
 
 TEST_F(CompressionTest, OptimizeNamesDamageAndLeavesIt) {
+  HELIOS_SKIP_UNLESS_PACKS("it writes tables anew as a whole");
   Commit();
   std::string pack;
   for (const std::string& name : ListFolder(store_ + "/pack")) {

@@ -417,7 +417,10 @@ TEST_F(ContractTest, WithALockTimeoutOfZeroABusyStoreIsExit11AtOnce) {
       {store_ + "/lock", LOCK_SH, {"gc", "--keep-last", "1"}, "0"},
       {store_ + "/lock", LOCK_SH, {"repair"}, "0"},
       {store_ + "/epoch", LOCK_EX, {"gc"}, "0"},
-      {store_ + "/pack/merge.lock", LOCK_EX, {"optimize"}, "0"},
+      {BackendFolder() + (TestsPacks() ? "/merge.lock" : "/tables.lock"),
+       LOCK_EX,
+       {"optimize"},
+       "0"},
       {store_ + "/operations", LOCK_EX, {"commit", "-m", "now"}, "1000"},
   };
   for (const auto& [path, mode, command, waited] : cases) {

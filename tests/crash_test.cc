@@ -48,16 +48,15 @@ Ended RunAndKill(std::vector<std::string> args, const std::string& out,
                  std::optional<Duration> kill_after) {
   const std::string binary = HELIOS_BINARY;
   args.insert(args.begin(), binary);
-  std::vector<char*> argv;
-  for (std::string& arg : args) argv.push_back(arg.data());
-  argv.push_back(nullptr);
+  std::vector<std::string> environment = EnvironmentOf({});
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
   const int flags = O_WRONLY | O_CREAT | O_TRUNC;  // for the child: no O_CLOEXEC
   ::posix_spawn_file_actions_addopen(&actions, 1, (out + ".out").c_str(), flags, 0600);
   ::posix_spawn_file_actions_addopen(&actions, 2, (out + ".err").c_str(), flags, 0600);
   pid_t pid = -1;
-  const int failed = ::posix_spawn(&pid, binary.c_str(), &actions, nullptr, argv.data(), environ);
+  const int failed = ::posix_spawn(&pid, binary.c_str(), &actions, nullptr, PointersTo(args).data(),
+                                   PointersTo(environment).data());
   EXPECT_EQ(failed, 0);
   ::posix_spawn_file_actions_destroy(&actions);
   const auto start = std::chrono::steady_clock::now();

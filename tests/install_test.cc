@@ -38,13 +38,34 @@ int main(int, char** argv) {
 constexpr char kProject[] = R"(
 cmake_minimum_required(VERSION 3.22)
 project(consumer LANGUAGES CXX)
-find_package(helios ${WANTED_VERSION} REQUIRED OPTIONAL_COMPONENTS rocksdb)
-if(helios_rocksdb_FOUND)
+find_package(helios ${WANTED_VERSION} REQUIRED OPTIONAL_COMPONENTS punchcards)
+if(helios_punchcards_FOUND)
   message(FATAL_ERROR "a component that is not installed was found")
 endif()
 add_executable(consumer consumer.cc)
 target_link_libraries(consumer PRIVATE helios::helios)
 )";
+
+// The same with stores of RocksDB, for who links that backend.
+constexpr char kRocksdbProject[] = R"(
+cmake_minimum_required(VERSION 3.22)
+project(consumer LANGUAGES CXX)
+find_package(helios REQUIRED COMPONENTS rocksdb)
+add_executable(consumer consumer.cc)
+target_link_libraries(consumer PRIVATE helios::rocksdb)
+)";
+
+std::string RocksdbProgram() {
+  std::string program = kProgram;
+  const auto replace = [&](const std::string& from, const std::string& to) {
+    program.replace(program.find(from), from.size(), to);
+  };
+  replace("#include <helios/engine.h>",
+          "#include <helios/engine.h>\n#include <helios/rocksdb_backend.h>");
+  replace("helios::PackBackend()", "helios::RocksdbBackend()");
+  replace("\"pack\"", "helios::kRocksdbBackend");
+  return program;
+}
 
 // As the README has it, with the flags that our own build was given.
 constexpr char kPkgConfigBuild[] =
@@ -73,6 +94,16 @@ class InstallTest : public ::testing::Test {
     WriteFile(At("script.cmake"), code);
     return RunProgram("cmake", {"-DCMAKE_PREFIX_PATH=" + Prefix(), "-P", At("script.cmake")});
   }
+  void Build(const std::string& project, const std::string& program) const {
+    WriteFile(At("source/CMakeLists.txt"), project);
+    WriteFile(At("source/consumer.cc"), program);
+    RunWell("cmake",
+            {"-S", At("source"), "-B", At("build"), "-G", HELIOS_GENERATOR,
+             "-DCMAKE_PREFIX_PATH=" + Prefix(), "-DWANTED_VERSION=" HELIOS_VERSION,
+             "-DCMAKE_CXX_COMPILER=" HELIOS_CXX_COMPILER, "-DCMAKE_CXX_FLAGS=" HELIOS_CXX_FLAGS});
+    if (HasFatalFailure()) return;
+    RunWell("cmake", {"--build", At("build")});
+  }
   // Runs the consumer; the installed program must know the snapshot that it prints.
   void ExpectWorks(const std::string& consumer) const {
     WriteFile(At("work/folder/file"), "content\n");
@@ -90,14 +121,7 @@ class InstallTest : public ::testing::Test {
 };
 
 TEST_F(InstallTest, AProjectThatFindsThePackage) {
-  WriteFile(At("source/CMakeLists.txt"), kProject);
-  WriteFile(At("source/consumer.cc"), kProgram);
-  RunWell("cmake",
-          {"-S", At("source"), "-B", At("build"), "-G", HELIOS_GENERATOR,
-           "-DCMAKE_PREFIX_PATH=" + Prefix(), "-DWANTED_VERSION=" HELIOS_VERSION,
-           "-DCMAKE_CXX_COMPILER=" HELIOS_CXX_COMPILER, "-DCMAKE_CXX_FLAGS=" HELIOS_CXX_FLAGS});
-  if (HasFatalFailure()) return;
-  RunWell("cmake", {"--build", At("build")});
+  Build(kProject, kProgram);
   if (HasFatalFailure()) return;
   ExpectWorks(At("build/consumer"));
 }
@@ -117,10 +141,45 @@ TEST_F(InstallTest, AProgramBuiltWithPkgConfig) {
 }
 
 TEST_F(InstallTest, AComponentThatIsNotInstalledIsNamed) {
-  const RunResult result = RunScript("find_package(helios REQUIRED COMPONENTS rocksdb)");
+  const RunResult result = RunScript("find_package(helios REQUIRED COMPONENTS punchcards)");
   EXPECT_NE(result.exit_code, 0);
-  EXPECT_NE(result.err.find("component rocksdb is not installed"), std::string::npos) << result;
+  EXPECT_NE(result.err.find("component punchcards is not installed"), std::string::npos) << result;
 }
+
+#if HELIOS_WITH_ROCKSDB
+
+// The installed program then opens the store with the library that it loads.
+TEST_F(InstallTest, AProjectThatLinksTheRocksdbComponent) {
+  Build(kRocksdbProject, RocksdbProgram());
+  if (HasFatalFailure()) return;
+  ExpectWorks(At("build/consumer"));
+  EXPECT_NE(ReadFile(At("store/helios-store")).find("backend: rocksdb"), std::string::npos);
+}
+
+TEST_F(InstallTest, TheProgramFindsItsRocksdbLibraryWhereverTheTreeIs) {
+  WriteFile(At("work/file"), "content\n");
+  const std::vector<std::string> commit{"commit",   "--backend", "rocksdb",  "--work",
+                                        At("work"), "--store",   At("store")};
+  RunWell(Prefix() + "/bin/helios", commit);
+  Rename(Prefix(), At("moved again"));
+  MakeLink(At("moved again/bin/helios"), At("link"));
+  for (const std::string& program : {At("moved again/bin/helios"), At("link")}) {
+    RunWell(program, {"verify", "--store", At("store")});
+  }
+}
+
+TEST_F(InstallTest, ARocksdbThatIsNotInstalledIsNamed) {
+  const RunResult result = RunScript(
+      "set(HELIOS_rocksdb_LIBRARY HELIOS_rocksdb_LIBRARY-NOTFOUND)\n"
+      "set(CMAKE_FIND_LIBRARY_SUFFIXES .none)\n"
+      "find_package(helios REQUIRED COMPONENTS rocksdb)");
+  EXPECT_NE(result.exit_code, 0);
+  EXPECT_NE(result.err.find("the library rocksdb, which component rocksdb needs, is not installed"),
+            std::string::npos)
+      << result;
+}
+
+#endif
 
 // Before 1.0 each minor version is on its own.
 TEST_F(InstallTest, IncompatibleVersionsAreNotFound) {
@@ -148,13 +207,20 @@ TEST_F(InstallTest, NothingNamesAFolderOfTheBuild) {
         package + "heliosConfigVersion.cmake", package + "heliosTargets.cmake"}) {
     EXPECT_TRUE(tree.contains(path)) << path;
   }
+  for (const std::string& path :
+       {std::string(HELIOS_LIBRARY_DIR "/helios/libhelios_rocksdb.so"),
+        std::string(HELIOS_LIBRARY_DIR "/libhelios_rocksdb.a"), package + "helios-rocksdb.cmake",
+        package + "helios-rocksdb-targets.cmake"}) {
+    EXPECT_EQ(tree.contains(path), HELIOS_WITH_ROCKSDB) << path;
+  }
   for (const auto& [path, node] : tree) {
     // Debug information and sanitizers name the sources on purpose.
-    const bool is_compiled = path.starts_with("bin/") || path.ends_with(".a");
+    const bool is_compiled =
+        path.starts_with("bin/") || path.ends_with(".a") || path.ends_with(".so");
     if (is_compiled && !HELIOS_IS_RELEASE) continue;
     for (const std::string& folder :
          {std::string(HELIOS_SOURCE_DIR "/"), std::string(HELIOS_BUILD_DIR "/"), At("elsewhere"),
-          std::string(HELIOS_ZSTD_LIBRARY)}) {
+          std::string(HELIOS_ZSTD_LIBRARY), std::string(HELIOS_ROCKSDB_LIBRARY)}) {
       EXPECT_EQ(node.content.find(folder), std::string::npos) << path << " names " << folder;
     }
   }

@@ -114,6 +114,7 @@ TEST_F(LazyRestoreTest, WhatMakesNoSenseWithItIsExit2) {
 }
 
 TEST_F(LazyRestoreTest, OfASnapshotWithAFolderMissingIsExit13AndMovesNothing) {
+  HELIOS_SKIP_UNLESS_PACKS("a database that lacks a file is damaged");
   Write("sub/deep/file", "x");
   Commit();
   const Strings packs = Packs();
@@ -140,14 +141,14 @@ TEST_F(LazyRestoreTest, ACommitIsRefusedUntilTheFilesAreThere) {
   CommitTwice();
   RunWell({"restore", "--lazy", first_});
   const std::string operations = Operations();
-  const Strings packs = Packs();
+  const Strings files = ObjectFiles();
   const RunResult refused = Run({"commit", "-m", "anything"});
   EXPECT_EQ(refused.exit_code, 4) << refused;
   EXPECT_EQ(refused.out, "");
   EXPECT_EQ(refused.ErrorObject()["code"], "would_lose_work");
   EXPECT_NE(refused.ErrorMessage().find("helios restore @"), std::string::npos) << refused;
   EXPECT_EQ(Operations(), operations);
-  EXPECT_EQ(Packs(), packs);
+  EXPECT_EQ(ObjectFiles(), files);
 
   RunWell({"restore", "@"});
   EXPECT_EQ(Difference(first_state_, ReadTree(work_)), "");

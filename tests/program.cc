@@ -139,30 +139,6 @@ std::string FindProgram(const std::string& program) {
   return program;
 }
 
-std::vector<std::string> Environment(const RunOptions& options) {
-  std::map<std::string, std::string> merged;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    const std::string_view text = *entry;
-    const size_t equals = text.find('=');
-    const std::string_view name = text.substr(0, equals);
-    const bool kept = name == "PATH" || name == "HOME" || name == "TMPDIR" ||
-                      name.ends_with("SAN_OPTIONS") || name.starts_with("GCOV_") ||
-                      name.starts_with("LLVM_PROFILE") || name.starts_with("CCACHE_");
-    if (kept && equals != text.npos) merged[std::string(name)] = text.substr(equals + 1);
-  }
-  for (const auto& [name, value] : options.env) merged[name] = value;
-  std::vector<std::string> list;
-  for (const auto& [name, value] : merged) list.push_back(name + "=" + value);
-  return list;
-}
-
-std::vector<char*> Pointers(std::vector<std::string>& strings) {
-  std::vector<char*> pointers;
-  for (std::string& text : strings) pointers.push_back(text.data());
-  pointers.push_back(nullptr);
-  return pointers;
-}
-
 // 0, or an errno. In the child of a fork: only system calls.
 int EnterMountNamespace(const char* at, uid_t uid, gid_t gid) {
   if (uid == 0) {
@@ -337,6 +313,38 @@ TemporaryFolder::~TemporaryFolder() {
 
 // --- Programs ------------------------------------------------------------------------------------
 
+std::string TestedBackend() {
+  const char* backend = std::getenv("HELIOS_TEST_BACKEND");
+  return backend == nullptr ? "pack" : backend;
+}
+
+bool TestsPacks() { return TestedBackend() == "pack"; }
+
+std::vector<char*> PointersTo(std::vector<std::string>& strings) {
+  std::vector<char*> pointers;
+  for (std::string& text : strings) pointers.push_back(text.data());
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+std::vector<std::string> EnvironmentOf(const RunOptions& options) {
+  std::map<std::string, std::string> merged;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view text = *entry;
+    const size_t equals = text.find('=');
+    const std::string_view name = text.substr(0, equals);
+    const bool kept = name == "PATH" || name == "HOME" || name == "TMPDIR" ||
+                      name.ends_with("SAN_OPTIONS") || name.starts_with("GCOV_") ||
+                      name.starts_with("LLVM_PROFILE") || name.starts_with("CCACHE_");
+    if (kept && equals != text.npos) merged[std::string(name)] = text.substr(equals + 1);
+  }
+  if (!TestsPacks()) merged["HELIOS_BACKEND"] = TestedBackend();
+  for (const auto& [name, value] : options.env) merged[name] = value;
+  std::vector<std::string> list;
+  for (const auto& [name, value] : merged) list.push_back(name + "=" + value);
+  return list;
+}
+
 Json RunResult::Object() const { return ParseLine(out, "standard output"); }
 
 Json RunResult::ErrorObject() const {
@@ -367,9 +375,9 @@ RunResult RunProgram(const std::string& program, const std::vector<std::string>&
   const int streams[3] = {in.get(), out.get(), err.get()};
   std::vector<std::string> arguments{program.substr(program.rfind('/') + 1)};
   arguments.insert(arguments.end(), args.begin(), args.end());
-  std::vector<std::string> environment = Environment(options);
-  std::vector<char*> argv = Pointers(arguments);
-  std::vector<char*> envp = Pointers(environment);
+  std::vector<std::string> environment = EnvironmentOf(options);
+  std::vector<char*> argv = PointersTo(arguments);
+  std::vector<char*> envp = PointersTo(environment);
   const pid_t child = ::fork();
   if (child < 0) Throw("fork");
   if (child == 0) RunChild(binary.get(), options, streams, argv.data(), envp.data());
@@ -810,6 +818,33 @@ std::string HeliosTest::Materialize(const std::string& id, const std::vector<std
 
 void HeliosTest::ExpectGives(const std::string& id, const TreeState& expected) {
   EXPECT_EQ(Difference(expected, ReadTree(Materialize(id))), "");
+}
+
+std::vector<std::string> HeliosTest::ObjectFiles() const {
+  if (TestsPacks()) return Packs();
+  std::vector<std::string> files;
+  for (const std::string& name : ListFolder(FolderOfObjects())) {
+    const std::string kind = fs::path(name).extension();
+    if (kind == ".log" || kind == ".sst" || kind == ".blob") {
+      files.push_back(FolderOfObjects() + "/" + name);
+    }
+  }
+  return files;
+}
+
+std::string HeliosTest::LargestObjectFile() const {
+  const std::vector<std::string> files = ObjectFiles();
+  return *std::max_element(files.begin(), files.end(), [](const auto& a, const auto& b) {
+    return fs::file_size(a) < fs::file_size(b);
+  });
+}
+
+std::string HeliosTest::EssentialFile() const {
+  return TestsPacks() ? Packs().front() : FolderOfObjects() + "/CURRENT";
+}
+
+void HeliosTest::FoldLogs() const {
+  if (!TestsPacks()) RunWell({"optimize"});
 }
 
 std::vector<std::string> HeliosTest::Packs() const {

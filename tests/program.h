@@ -35,6 +35,15 @@ class TemporaryFolder {
   std::string path_;
 };
 
+// The backend of the stores that a test makes: what HELIOS_TEST_BACKEND says, else packs. CTest
+// runs the system tests once for each.
+std::string TestedBackend();
+bool TestsPacks();
+// For tests of what is so in packs only.
+#define HELIOS_SKIP_UNLESS_PACKS(why) \
+  if (!::helios::TestsPacks())        \
+  GTEST_SKIP() << "not of the backend " << TestedBackend() << ": " << why
+
 struct RunOptions {
   std::map<std::string, std::string> env;  // beside PATH, HOME and what sanitizers need
   std::string cwd;                         // empty: this process's
@@ -66,6 +75,10 @@ struct RunResult {
 // For failed expectations.
 std::ostream& operator<<(std::ostream& stream, const RunResult& result);
 
+// "NAME=value" of everything that a program is run with.
+std::vector<std::string> EnvironmentOf(const RunOptions& options);
+// As exec wants them: null at the end.
+std::vector<char*> PointersTo(std::vector<std::string>& strings);
 RunResult RunHelios(const std::vector<std::string>& args, const RunOptions& options = {});
 // Any program; `program` is looked up in PATH if it holds no slash.
 RunResult RunProgram(const std::string& program, const std::vector<std::string>& args,
@@ -156,6 +169,18 @@ class HeliosTest : public ::testing::Test {
   // Materializes and compares with `expected`, the folder's own attributes included.
   void ExpectGives(const std::string& id, const TreeState& expected);
   std::vector<std::string> Packs() const;  // paths
+  // What the tested backend has in the store: its folder, and inside of it the one with the files
+  // that objects lie in.
+  std::string BackendFolder() const { return store_ + "/" + TestedBackend(); }
+  std::string FolderOfObjects() const { return BackendFolder() + (TestsPacks() ? "" : "/db"); }
+  // Packs; or logs, tables and blob files.
+  std::vector<std::string> ObjectFiles() const;
+  std::string LargestObjectFile() const;
+  // A file without which no object can be read.
+  std::string EssentialFile() const;
+  // A database keeps what is new in its log for a while, as it is, and believes it as far as it
+  // is whole: what is to be damaged or measured has to lie in tables. Packs stay as they are.
+  void FoldLogs() const;
 
   TemporaryFolder folder_;
   std::string work_;

@@ -70,16 +70,16 @@ class ResumeTest : public HeliosTest {
     for (const std::string& more : {std::string("--work"), work_, std::string("--store"), store_}) {
       all.push_back(more);
     }
-    std::vector<char*> argv;
-    for (std::string& arg : all) argv.push_back(arg.data());
-    argv.push_back(nullptr);
+    Strings environment = EnvironmentOf({});
     posix_spawn_file_actions_t actions;
     ::posix_spawn_file_actions_init(&actions);
     const int flags = O_WRONLY | O_CREAT | O_TRUNC;  // for the child: no O_CLOEXEC
     ::posix_spawn_file_actions_addopen(&actions, 1, At("out").c_str(), flags, 0600);
     ::posix_spawn_file_actions_addopen(&actions, 2, At("err").c_str(), flags, 0600);
     pid_t pid = -1;
-    EXPECT_EQ(::posix_spawn(&pid, HELIOS_BINARY, &actions, nullptr, argv.data(), environ), 0);
+    EXPECT_EQ(::posix_spawn(&pid, HELIOS_BINARY, &actions, nullptr, PointersTo(all).data(),
+                            PointersTo(environment).data()),
+              0);
     ::posix_spawn_file_actions_destroy(&actions);
     return pid;
   }

@@ -105,11 +105,11 @@ TEST_F(StatusTest, WritesNothing) {
   Write("a", "2");
   Write("b", "2");
   const TreeState before = ReadTree(work_);
-  const Strings packs = Packs();
+  const Strings files = ObjectFiles();
   const std::string operations = ReadFile(store_ + "/operations");
   RunWell({"status"});
   EXPECT_EQ(Difference(before, ReadTree(work_)), "");
-  EXPECT_EQ(Packs(), packs);
+  EXPECT_EQ(ObjectFiles(), files);
   EXPECT_EQ(ReadFile(store_ + "/operations"), operations);
   EXPECT_EQ(Run({"status", "--store", At("none")}).exit_code, 10);
   EXPECT_FALSE(Exists(At("none")));

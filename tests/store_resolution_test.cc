@@ -540,7 +540,9 @@ TEST_F(StoreResolutionTest, ManyFirstCommitsOfOneFolderGiveOneId) {
 
 TEST_F(StoreResolutionTest, AFolderInsideTheStoreIsNotCommitted) {
   MakeStore(At("store"));
-  for (const char* inside : {"store", "store/pack", "store/workspaces"}) {
+  const std::string backend = "store/" + TestedBackend();
+  for (const std::string& inside :
+       {std::string("store"), backend, std::string("store/workspaces")}) {
     const RunResult result = Run({"commit", "--store", At("store"), "--work", At(inside)});
     EXPECT_NE(result.exit_code, 0) << inside << " " << result;
   }
@@ -548,13 +550,15 @@ TEST_F(StoreResolutionTest, AFolderInsideTheStoreIsNotCommitted) {
 
 TEST_F(StoreResolutionTest, NothingIsMaterializedIntoTheStore) {
   MakeStore(At("store"));
-  const TreeState before = ReadTree(At("store/pack"));
-  MakeLink(At("store/pack"), At("link"));
-  for (const char* out : {"store", "store/pack", "store/pack/new", "link"}) {
+  const std::string backend = "store/" + TestedBackend();
+  const TreeState before = ReadTree(At(backend));
+  MakeLink(At(backend), At("link"));
+  for (const std::string& out :
+       {std::string("store"), backend, backend + "/new", std::string("link")}) {
     const RunResult result = Run({"materialize", "@", At(out), "--store", At("store")});
     EXPECT_NE(result.exit_code, 0) << out << " " << result;
   }
-  EXPECT_EQ(Difference(before, ReadTree(At("store/pack")), Compare::kContents), "");
+  EXPECT_EQ(Difference(before, ReadTree(At(backend)), Compare::kContents), "");
 }
 
 TEST_F(StoreResolutionTest, ManyFirstCommitsAtOnceMakeOneStore) {

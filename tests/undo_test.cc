@@ -63,18 +63,18 @@ TEST_F(UndoTest, WhatIsSavedAlreadyIsNotSavedAgain) {
   const std::string first = Commit();
   Write("a", "2");
   const Json second = RunWell({"commit"}).Object();
-  const Strings packs = Packs();
+  const Strings files = ObjectFiles();
   const Json done = RunWell({"restore", first}).Object();
   EXPECT_EQ(done["safety_record_id"], second["record_id"]);
-  EXPECT_EQ(Packs(), packs);
+  EXPECT_EQ(ObjectFiles(), files);
   RunWell({"undo"});
   // What stays is not saved, but when the folder that it lies in was changed.
   Write("untracked", RandomBytes(100'000, 1));
   const Json again = RunWell({"restore", first}).Object();
   EXPECT_EQ(again["saved_files"], 0);
-  ASSERT_EQ(Packs().size(), packs.size() + 1);
+  EXPECT_TRUE(!TestsPacks() || Packs().size() == files.size() + 1);
   uint64_t bytes = 0;
-  for (const std::string& pack : Packs()) bytes += ReadFile(pack).size();
+  for (const std::string& file : ObjectFiles()) bytes += ReadFile(file).size();
   EXPECT_LT(bytes, 10'000u);
 }
 

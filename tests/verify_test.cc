@@ -12,29 +12,33 @@ class VerifyTest : public HeliosTest {
  protected:
   // Two commits, a pack each: the second adds `new` and changes `sub/text`.
   VerifyTest() {
-    Write("noise", RandomBytes(200'000, 1));
+    Write("noise", RandomBytes(300'000, 1));
     Write("sub/text", "one");
     Write("sub/deep/leaf", "leaf");
     first_ = CommitAlone();
-    first_pack_ = Packs().front();
-    Write("new", RandomBytes(100'000, 2));
+    if (TestsPacks()) first_pack_ = Packs().front();
+    Write("new", RandomBytes(300'000, 2));
     Write("sub/text", "two");
     second_ = CommitAlone();
-    for (const std::string& pack : Packs()) {
-      if (pack != first_pack_) second_pack_ = pack;
+    if (!TestsPacks()) FoldLogs();
+    for (const std::string& file : ObjectFiles()) {
+      if (file != first_pack_) second_pack_ = file;
     }
   }
 
   std::string CommitAlone() const {
     return RunWell({"commit", "-j1"}).Object().at("snapshot_id").get<std::string>();
   }
-  // Flips a bit where the pack holds these bytes, which did not compress.
-  static void Damage(const std::string& pack, const std::string& content) {
-    std::string bytes = ReadFile(pack);
-    const size_t at = bytes.find(content.substr(1000, 64));
-    ASSERT_NE(at, std::string::npos);
-    bytes[at] = static_cast<char>(bytes[at] ^ 1);
-    WriteFile(pack, bytes);
+  // Flips a bit where these bytes lie, which did not compress.
+  void Damage(const std::string& content) const {
+    for (const std::string& file : ObjectFiles()) {
+      std::string bytes = ReadFile(file);
+      const size_t at = bytes.find(content.substr(1000, 64));
+      if (at == bytes.npos) continue;
+      bytes[at] = static_cast<char>(bytes[at] ^ 1);
+      return WriteFile(file, bytes);
+    }
+    ADD_FAILURE() << "the bytes are nowhere";
   }
   Json Verify(const std::vector<std::string>& more, int exit_code) const {
     std::vector<std::string> args{"verify"};
@@ -52,7 +56,9 @@ class VerifyTest : public HeliosTest {
 TEST_F(VerifyTest, AWholeStore) {
   const Json report = Verify({}, 0);
   EXPECT_EQ(report.at("records"), 2);
-  EXPECT_EQ(report.at("packs"), 2);
+  if (TestsPacks()) {
+    EXPECT_EQ(report.at("packs"), 2);
+  }
   EXPECT_GE(report.at("bytes"), 300'000);
   EXPECT_EQ(report.at("damaged_places"), 0);
   EXPECT_EQ(report.at("lost_paths"), 0);
@@ -63,11 +69,12 @@ TEST_F(VerifyTest, AWholeStore) {
 TEST_F(VerifyTest, SaysTheSameInText) {
   const RunResult whole = RunWell({"verify", "--text"});
   EXPECT_NE(whole.out.find("whole: 2 snapshots"), std::string::npos) << whole;
-  Damage(first_pack_, RandomBytes(200'000, 1));
+  Damage(RandomBytes(300'000, 1));
   const RunResult damaged = Run({"verify", "--text"});
   EXPECT_EQ(damaged.exit_code, 12);
   for (const std::string& part :
-       {first_pack_, std::string("frame at "), std::string("noise"),
+       {TestsPacks() ? first_pack_ : FolderOfObjects(),
+        std::string(TestsPacks() ? "frame at " : ""), std::string("noise"),
         std::string("2 paths of 2 snapshots"), std::string("helios repair")}) {
     EXPECT_NE(damaged.out.find(part), std::string::npos) << part << damaged;
   }
@@ -80,11 +87,11 @@ TEST_F(VerifyTest, ChangesNothing) {
 }
 
 TEST_F(VerifyTest, NamesPackOffsetObjectAndEverySnapshotsPaths) {
-  Damage(first_pack_, RandomBytes(200'000, 1));
+  Damage(RandomBytes(300'000, 1));
   const Json report = Verify({}, 12);
   ASSERT_EQ(report.at("damaged_places"), 1);
-  EXPECT_EQ(report.at("damage")[0].at("file"), first_pack_);
-  EXPECT_TRUE(report.at("damage")[0].contains("offset"));
+  EXPECT_EQ(report.at("damage")[0].at("file"), TestsPacks() ? first_pack_ : FolderOfObjects());
+  EXPECT_EQ(report.at("damage")[0].contains("offset"), TestsPacks());
   ASSERT_EQ(report.at("damaged_objects"), 1);
   EXPECT_EQ(report.at("unreadable")[0].at("kind"), "blob");
   EXPECT_EQ(report.at("lost_snapshots"), 2);
@@ -99,6 +106,7 @@ TEST_F(VerifyTest, NamesPackOffsetObjectAndEverySnapshotsPaths) {
 }
 
 TEST_F(VerifyTest, ALostPackIsMissing) {
+  HELIOS_SKIP_UNLESS_PACKS("a database that lacks a file is damaged");
   Remove(second_pack_);
   const Json report = Verify({}, 13);
   EXPECT_GT(report.at("missing_objects"), 0);
@@ -108,6 +116,7 @@ TEST_F(VerifyTest, ALostPackIsMissing) {
 }
 
 TEST_F(VerifyTest, ALostFolderIsOnePathOfManyFiles) {
+  HELIOS_SKIP_UNLESS_PACKS("a database that lacks a file is damaged");
   // Only the first pack has the folder's tree; the second commit changed something else in `sub`.
   Remove(first_pack_);
   const Json report = Verify({}, 13);
@@ -122,7 +131,7 @@ TEST_F(VerifyTest, ALostFolderIsOnePathOfManyFiles) {
 }
 
 TEST_F(VerifyTest, SingleSnapshotsAndPathsOfThem) {
-  Damage(second_pack_, RandomBytes(100'000, 2));
+  Damage(RandomBytes(300'000, 2));
   Verify({}, 12);
   EXPECT_EQ(Verify({first_}, 0).at("records"), 1);
   EXPECT_EQ(Verify({"@~1", "--id", first_}, 0).at("records"), 1) << "each once";
@@ -137,8 +146,9 @@ TEST_F(VerifyTest, SingleSnapshotsAndPathsOfThem) {
 
 TEST_F(VerifyTest, StructureAloneReadsNoContents) {
   EXPECT_EQ(Verify({"--structure"}, 0).at("objects"), 0);
-  Damage(first_pack_, RandomBytes(200'000, 1));
+  Damage(RandomBytes(300'000, 1));
   Verify({"--structure"}, 0);
+  if (!TestsPacks()) return;  // a database that lacks a file is damaged
   Remove(second_pack_);
   Verify({"--structure"}, 13);
 }
@@ -152,7 +162,7 @@ TEST_F(VerifyTest, PartsTogetherAreTheWhole) {
   EXPECT_EQ(sum, all);
   EXPECT_EQ(Verify({"--sample", "0%"}, 0).at("objects"), 0);
   EXPECT_EQ(Verify({"--sample", "100%"}, 0).at("objects"), all);
-  Damage(first_pack_, RandomBytes(200'000, 1));
+  Damage(RandomBytes(300'000, 1));
   int damaged = 0;
   for (int part = 1; part <= 7; ++part) {
     damaged += Run({"verify", "--part", std::to_string(part) + "/7"}).exit_code == 12 ? 1 : 0;
@@ -179,7 +189,7 @@ TEST_F(VerifyTest, RefusesWhatMakesNoSense) {
 }
 
 TEST_F(VerifyTest, ErrorsOfDamageSayWhatToDo) {
-  Damage(first_pack_, RandomBytes(200'000, 1));
+  Damage(RandomBytes(300'000, 1));
   const RunResult read = Run({"read", "@:noise"});
   EXPECT_EQ(read.exit_code, 12);
   EXPECT_NE(read.err.find("helios repair"), std::string::npos) << read;

@@ -13,7 +13,8 @@ Error CannotLoad(const std::string& name, const std::string& why) {
 }
 
 Result<Backend> Load(const std::string& name, const std::string& path) {
-  if (!path.starts_with('/') || ::access(path.c_str(), F_OK) != 0) {
+  if (!path.starts_with('/')) return CannotLoad(name, "\"" + path + "\" is no absolute path");
+  if (::access(path.c_str(), F_OK) != 0) {
     return CannotLoad(name,
                       "there is no " + path +
                           ": install Helios with it (built where librocksdb-dev is installed, "

@@ -11,18 +11,22 @@ CALLS = ["mount", "umount", "umount2", "fsmount", "fsopen", "move_mount", "open_
          "chroot", "unshare", "setns", "clone3", "capset", "cap_set_proc", "setuid", "setgid",
          "seteuid", "setegid", "setresuid", "setresgid", "setgroups", "mknod", "mknodat", "ptrace",
          "init_module", "kexec_load", "swapon", "fanotify_init", "bpf", "system", "popen", "execve",
-         "execvp", "posix_spawn", "dlopen"]
+         "execvp", "posix_spawn"]
+# A library is loaded in one place, from a path that no store and no environment has a say in.
+LOADER = "src/store/backend_library.cc"
 WORDS = [r"CLONE_NEW\w+", r"CAP_SYS_\w+", r"\boverlayfs\b", r"SYS_(mount|unshare|setns|bpf)\b"]
 
 
 def source_problems(root):
-    pattern = re.compile(r"(?:::|\b)(" + "|".join(CALLS) + r")\s*\(")
+    pattern = re.compile(r"(?:::|\b)(" + "|".join(CALLS + ["dlopen"]) + r")\s*\(")
     for folder in ("src", "include"):
         for path in sorted((root / folder).rglob("*")):
             if path.suffix not in (".h", ".cc") or path.name.endswith("_test.cc"):
                 continue
             text = re.sub(r"//[^\n]*", "", path.read_text())
             for call in pattern.findall(text):
+                if call == "dlopen" and str(path.relative_to(root)) == LOADER:
+                    continue
                 yield f"{path.relative_to(root)}: calls {call}"
             for word in WORDS:
                 for found in re.findall(word, text):

@@ -3,7 +3,9 @@
 // have left of it (trace.h).
 //
 // HELIOS_CRASH_RANDOM says how many random choices are tried at each moment (default 8), and
-// HELIOS_CRASH_EXHAUSTIVE up to how many unsynced things all combinations are (default 0).
+// HELIOS_CRASH_EXHAUSTIVE up to how many unsynced things all combinations are (default 0). Of what
+// a power cut may leave one in HELIOS_CRASH_ONE_OF is looked at (default 1; 10 of RocksDB, which
+// has more of it and takes longer to open).
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -22,11 +24,6 @@ using test::RandomBytes;
 using test::TextBytes;
 
 constexpr size_t kStatesPerSecondCrash = 7;
-
-size_t FromEnvironment(const char* name, size_t otherwise) {
-  const char* given = std::getenv(name);
-  return given == nullptr ? otherwise : static_cast<size_t>(std::strtoull(given, nullptr, 10));
-}
 
 // Makes no sync: what comes after a crash is not what is looked at.
 class WithoutSyncs : public Watcher {
@@ -129,6 +126,7 @@ class CrashReplayTest : public ::testing::Test {
     CrashOptions options;
     options.random_states = FromEnvironment("HELIOS_CRASH_RANDOM", 8);
     options.exhaustive_max = FromEnvironment("HELIOS_CRASH_EXHAUSTIVE", 0);
+    options.one_of = FromEnvironment("HELIOS_CRASH_ONE_OF", TestsPacks() ? 1 : 10);
     options.promises_at = [this](size_t position) { return world_.PromiseCount(position); };
     return options;
   }
@@ -136,6 +134,7 @@ class CrashReplayTest : public ::testing::Test {
   // Each sync of a scenario is there for something: on a disk that does not carry it out a promise
   // is broken, and that is found.
   void ExpectNeedsEverySync(const Trace& trace) {
+    if (!TestsPacks()) GTEST_SKIP() << "RocksDB has syncs of its own, and more than it needs";
     for (size_t i = 0; i < trace.events.size(); ++i) {
       if (!MakesDurable(trace, i)) continue;
       Trace without = trace;
@@ -144,6 +143,17 @@ class CrashReplayTest : public ::testing::Test {
       EXPECT_TRUE(FirstBroken(without, &states))
           << "without " << trace.events[i].text << " at " << i;
     }
+  }
+
+  // So many packs; or logs, tables and blob files.
+  size_t FilesOfObjects() const {
+    if (TestsPacks()) return test::PacksIn(world_.store() + "/pack").size();
+    size_t count = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(world_.store() + "/rocksdb/db")) {
+      const std::string kind = entry.path().extension();
+      count += kind == ".log" || kind == ".sst" || kind == ".blob" ? 1 : 0;
+    }
+    return count;
   }
 
   std::string W(const std::string& name) const { return world_.WorkspaceAt("w") + "/" + name; }
@@ -256,10 +266,11 @@ TEST_F(CrashReplayTest, TagIsSetMovedAndDeleted) {
   });
 }
 
-TEST_F(CrashReplayTest, CommitThatMergesPacks) {
+// Packs, or logs and tables.
+TEST_F(CrashReplayTest, CommitThatMerges) {
   PrepareCommits(7);
-  const std::string packs = world_.store() + "/pack";
-  ASSERT_EQ(test::PacksIn(packs).size(), 7u);
+  const size_t before = FilesOfObjects();
+  ASSERT_GE(before, 7u);
   Replay([&]() -> Result<void> {
     HELIOS_TRY_ASSIGN(const auto engine, world_.Open());
     Write(W("text"), "the eighth");
@@ -268,7 +279,7 @@ TEST_F(CrashReplayTest, CommitThatMergesPacks) {
     HELIOS_TRY(world_.Commit(*engine, "w"));
     return {};
   });
-  EXPECT_EQ(test::PacksIn(packs).size(), 2u) << "nothing was merged";
+  EXPECT_LT(FilesOfObjects(), before) << "nothing was merged";
 }
 
 TEST_F(CrashReplayTest, Optimize) {
@@ -280,7 +291,9 @@ TEST_F(CrashReplayTest, Optimize) {
     HELIOS_TRY(world_.Commit(*engine, "w"));
     return {};
   });
-  EXPECT_EQ(test::PacksIn(world_.store() + "/pack").size(), 2u);
+  if (TestsPacks()) {
+    EXPECT_EQ(FilesOfObjects(), 2u);
+  }
 }
 
 TEST_F(CrashReplayTest, Collection) {
@@ -289,7 +302,7 @@ TEST_F(CrashReplayTest, Collection) {
     HELIOS_TRY_ASSIGN(const std::vector<std::string> ids, CommitMany(*engine, "w", 4));
     return world_.Tag(*engine, "kept", ids[1]);
   });
-  const size_t before = test::PacksIn(world_.store() + "/pack").size();
+  const size_t before = FilesOfObjects();
   Replay([&]() -> Result<void> {
     HELIOS_TRY_ASSIGN(const auto engine, world_.Open());
     HELIOS_TRY(world_.Collect(*engine));
@@ -297,14 +310,14 @@ TEST_F(CrashReplayTest, Collection) {
     HELIOS_TRY(world_.Commit(*engine, "w"));
     return {};
   });
-  EXPECT_LT(test::PacksIn(world_.store() + "/pack").size(), before + 1);
+  EXPECT_LT(FilesOfObjects(), before + 1);
 }
 
 TEST_F(CrashReplayTest, MigrationGoesOnWhereItCrashed) {
   PrepareCommits(3);
   after_crash_ = [&](const CrashState&, const std::string& replayed, Promises*) -> Result<void> {
     HELIOS_TRY(MigrateStore(replayed, "other"));
-    for (const std::string name : {"pack", "move"}) {
+    for (const std::string& name : {TestedBackend().name, std::string("move")}) {
       if (std::filesystem::exists(replayed + "/" + name)) {
         return Error(ErrorCode::kFailed, name + " was left");
       }
@@ -443,7 +456,7 @@ class CrashingRestoreTest : public CrashReplayTest {
   Result<RestoreReport> RestoreAt(const std::string& replayed, bool force) const {
     EngineOptions options;
     options.store = replayed + "/store";
-    options.backends = {PackBackend()};
+    options.backends = {TestedBackend()};
     options.threads = 1;
     HELIOS_TRY_ASSIGN(const auto engine, Engine::Open(options));
     RestoreRequest request;

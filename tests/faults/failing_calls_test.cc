@@ -2,6 +2,9 @@
 // there on for good: nothing is lost, the error is one, and the same again succeeds.
 //
 // A signal that interrupts a call, and a read or write that takes a part, must not show at all.
+//
+// HELIOS_FAULTS_ONE_OF says that only one failure in so many is tried, by chance (default 1; 10 of
+// RocksDB, which makes many more calls).
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -29,6 +32,9 @@ struct Failure {
 
   // Whoever calls cannot be expected to notice.
   bool MustNotShow() const {
+    // RocksDB tells of a sync that is interrupted and of a file that cannot be closed.
+    const bool is_told = kind == CallKind::kSync || kind == CallKind::kClose;
+    if (!TestsPacks() && is_told) return false;
     return os_error == EINTR || os_error == kInPart || kind == CallKind::kClose ||
            kind == CallKind::kStartWriteBack;
   }
@@ -172,6 +178,7 @@ class FailingCallsTest : public ::testing::Test {
       const Result<void> done = action();
       ASSERT_TRUE(Ok(done));
     }
+    const size_t one_of = FromEnvironment("HELIOS_FAULTS_ONE_OF", TestsPacks() ? 1 : 10);
     size_t runs = 0;
     for (size_t kind = 0; kind < kKindCount; ++kind) {
       const auto call = static_cast<CallKind>(kind);
@@ -180,6 +187,7 @@ class FailingCallsTest : public ::testing::Test {
           for (const bool stays : {false, true}) {
             const Failure failure{call, number, os_error, stays};
             if (stays && failure.MustNotShow()) continue;
+            if (chooser_.Below(one_of) != 0) continue;
             ++runs;
             FailOne(failure, action, holds);
             if (HasFailure() && ++failed_ == kShownMax) return;
@@ -281,6 +289,7 @@ class FailingCallsTest : public ::testing::Test {
   size_t time_ = 0;
   std::string base_;
   World::History history_;
+  test::Random chooser_{1};
 };
 
 TEST_F(FailingCallsTest, FirstCommit) {
@@ -334,7 +343,7 @@ TEST_F(FailingCallsTest, Migration) {
   // What could not be removed is removed by the next one.
   const auto holds = [&]() -> Result<void> {
     HELIOS_TRY(MigrateStore(world_.store(), "other"));
-    for (const std::string name : {"pack", "move"}) {
+    for (const std::string name : {TestedBackend().name, std::string("move")}) {
       if (!std::filesystem::exists(world_.store() + "/" + name)) continue;
       return Error(ErrorCode::kFailed, name + " was left");
     }

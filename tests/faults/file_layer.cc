@@ -216,8 +216,10 @@ int ftruncate(int fd, off_t size) __THROW {
 }
 int fallocate(int fd, int mode, off_t offset, off_t size) {
   HELIOS_NEXT(fallocate);
-  return static_cast<int>(Pass(OnFile(CallKind::kClone, "fallocate", fd),
-                               [&](const Call&, size_t) { return next(fd, mode, offset, size); }));
+  Call call = OnFile(CallKind::kClone, "fallocate", fd);
+  call.keeps_content = mode == FALLOC_FL_KEEP_SIZE;
+  return static_cast<int>(
+      Pass(call, [&](const Call&, size_t) { return next(fd, mode, offset, size); }));
 }
 ssize_t copy_file_range(int from, off64_t* from_offset, int to, off64_t* to_offset, size_t size,
                         unsigned flags) {

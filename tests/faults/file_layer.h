@@ -49,6 +49,7 @@ struct Call {
   const void* bytes = nullptr;    // what is to be written; null if that is not one piece
   size_t size = 0;                // to be read or written; the new length
   off_t offset = -1;              // -1: at the file's position
+  bool keeps_content = false;     // of kClone: room is made, and neither bytes nor length change
 };
 
 // Sees every call of every thread while it is set, but none that it makes itself.

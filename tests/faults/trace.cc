@@ -33,8 +33,9 @@ bool ChangesFiles(const Call& call) {
     case CallKind::kUnlink:
     case CallKind::kMakeFolder:
     case CallKind::kRemoveFolder:
-    case CallKind::kClone:
       return true;
+    case CallKind::kClone:
+      return !call.keeps_content;
     default:
       return false;
   }
@@ -414,7 +415,11 @@ class Explorer {
  public:
   Explorer(const Trace& trace, const CrashOptions& options,
            const std::function<void(const CrashState&)>& visit)
-      : trace_(trace), options_(options), visit_(visit), random_(options.seed) {}
+      : trace_(trace),
+        options_(options),
+        visit_(visit),
+        random_(options.seed),
+        chooser_(options.seed) {}
 
   void Run() {
     for (position_ = 0; position_ <= trace_.events.size(); ++position_) {
@@ -430,6 +435,7 @@ class Explorer {
  private:
   void Visit(const Crash& crash, const std::string& what, const Choice& choice,
              bool is_kill = false) {
+    if (!is_kill && chooser_.Below(options_.one_of) != 0) return;
     CrashState state{position_, what, is_kill, crash.Build(choice)};
     const std::string promises = std::to_string(options_.promises_at(position_));
     const std::string key = state.image.Hash().ToHex() + promises + (is_kill ? " killed" : "");
@@ -498,6 +504,7 @@ class Explorer {
   const CrashOptions& options_;
   const std::function<void(const CrashState&)>& visit_;
   test::Random random_;
+  test::Random chooser_;
   size_t position_ = 0;
   std::unordered_set<std::string> seen_;
 };

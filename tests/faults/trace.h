@@ -126,6 +126,7 @@ struct CrashState {
 struct CrashOptions {
   size_t random_states = 4;   // at each position
   size_t exhaustive_max = 0;  // all combinations where at most so many things are not durable
+  size_t one_of = 1;          // only one in so many of what a power cut may leave, by chance
   uint64_t seed = 1;
   // Positions with the same number promise the same: a state that is left at several of them is
   // visited once.

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
 
 #include "base/durable_file.h"
@@ -21,8 +22,8 @@ EngineOptions OptionsFor(const std::string& store, unsigned threads) {
   options.store = store;
   Backend other = PackBackend();
   other.name = "other";
-  options.backends = {PackBackend(), other};
-  options.create_with = "pack";
+  options.backends = {TestedBackend(), other};
+  options.create_with = TestedBackend().name;
   options.threads = threads;
   return options;
 }
@@ -149,6 +150,11 @@ Result<void> CheckGoesOn(const CheckOptions& options) {
 }
 
 }  // namespace
+
+size_t FromEnvironment(const char* name, size_t otherwise) {
+  const char* given = std::getenv(name);
+  return given == nullptr ? otherwise : static_cast<size_t>(std::strtoull(given, nullptr, 10));
+}
 
 Files ReadFiles(const std::string& folder) {
   const Unwatched unwatched;

@@ -12,9 +12,17 @@
 #include <vector>
 
 #include "helios/engine.h"
+#include "helios/object_store.h"
 #include "store/testing.h"
 
 namespace helios::faults {
+
+// What these tests are about: each test program has one of its own.
+Backend TestedBackend();
+inline bool TestsPacks() { return TestedBackend().name == "pack"; }
+
+// A number that an environment variable holds.
+size_t FromEnvironment(const char* name, size_t otherwise);
 
 // Path → content. Links count as their target; folders, and what Helios itself left under a
 // temporary name, do not count.

@@ -1,0 +1,7 @@
+#include "faults/world.h"
+
+namespace helios::faults {
+
+Backend TestedBackend() { return PackBackend(); }
+
+}  // namespace helios::faults
