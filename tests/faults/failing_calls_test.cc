@@ -343,7 +343,7 @@ TEST_F(FailingCallsTest, Migration) {
   // What could not be removed is removed by the next one.
   const auto holds = [&]() -> Result<void> {
     HELIOS_TRY(MigrateStore(world_.store(), "other"));
-    for (const std::string name : {TestedBackend().name, std::string("move")}) {
+    for (const std::string& name : {TestedBackend().name, std::string("move")}) {
       if (!std::filesystem::exists(world_.store() + "/" + name)) continue;
       return Error(ErrorCode::kFailed, name + " was left");
     }
