@@ -311,8 +311,10 @@ TEST_F(LargeFileOnFullDiskTest, ACommitThatFindsNoRoomNamesTheFileAndLeavesNoPac
     for (const uint64_t mebis : {1, 10, 30}) {
       const RunResult result = RunWithin({"commit", "-j", threads}, store_, mebis * kMebi);
       EXPECT_EQ(result.exit_code, 14) << result;
-      EXPECT_NE(result.ErrorMessage().find("dir/large"), std::string::npos) << result;
       EXPECT_TRUE(!TestsPacks() || Packs().empty());
+      // RocksDB writes blobs in the background: it says which file of its own it could not write.
+      const char* const culprit = TestsPacks() ? "dir/large" : store_.c_str();
+      EXPECT_NE(result.ErrorMessage().find(culprit), std::string::npos) << result;
     }
   }
   RunWell({"commit"});

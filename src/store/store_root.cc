@@ -83,8 +83,9 @@ void RemoveUnfinished(const std::string& folder, const Backend& backend) {
                                   paths.Leases(), paths.Epoch(), paths.Settings()}) {
     ::unlink(file.c_str());
   }
+  const std::string objects = paths.BackendFolder(backend.name);
   std::error_code ignored;
-  std::filesystem::remove_all(paths.BackendFolder(backend.name), ignored);
+  if (::rmdir(objects.c_str()) != 0) std::filesystem::remove_all(objects, ignored);
   ::rmdir(paths.Workspaces().c_str());
   ::rmdir(folder.c_str());
 }

@@ -4,7 +4,7 @@
 //
 // HELIOS_CRASH_RANDOM says how many random choices are tried at each moment (default 8), and
 // HELIOS_CRASH_EXHAUSTIVE up to how many unsynced things all combinations are (default 0). Of what
-// a power cut may leave one in HELIOS_CRASH_ONE_OF is looked at (default 1; 100 of RocksDB, which
+// a power cut may leave one in HELIOS_CRASH_ONE_OF is looked at (default 1; 20 of RocksDB, which
 // has more of it and takes longer to open).
 #include <gtest/gtest.h>
 
@@ -126,7 +126,7 @@ class CrashReplayTest : public ::testing::Test {
     CrashOptions options;
     options.random_states = FromEnvironment("HELIOS_CRASH_RANDOM", 8);
     options.exhaustive_max = FromEnvironment("HELIOS_CRASH_EXHAUSTIVE", 0);
-    options.one_of = FromEnvironment("HELIOS_CRASH_ONE_OF", TestsPacks() ? 1 : 100);
+    options.one_of = FromEnvironment("HELIOS_CRASH_ONE_OF", TestsPacks() ? 1 : 20);
     options.promises_at = [this](size_t position) { return world_.PromiseCount(position); };
     return options;
   }
@@ -268,7 +268,7 @@ TEST_F(CrashReplayTest, TagIsSetMovedAndDeleted) {
 
 // Packs, or logs and tables.
 TEST_F(CrashReplayTest, CommitThatMerges) {
-  PrepareCommits(7);
+  PrepareCommits(TestsPacks() ? 7 : 15);
   const size_t before = FilesOfObjects();
   ASSERT_GE(before, 7u);
   Replay([&]() -> Result<void> {

@@ -34,12 +34,23 @@ class NoLog : public rocksdb::Logger {
   void Logv(const char*, va_list) override {}
 };
 
-// RocksDB would write down its options whenever the database is opened for writing, at the cost of
-// two syncs. It needs them for nothing: Helios gives them each time, and tools get by without.
-class NoOptionsFiles : public rocksdb::FileSystemWrapper {
+// What RocksDB does with files, but for two things. It would write down its options whenever the
+// database is opened for writing, at the cost of two syncs, and needs them for nothing: Helios
+// gives them each time, and tools get by without. And it has CURRENT name a manifest whose own name
+// a power cut may take: so names are made durable before.
+class DatabaseFiles : public rocksdb::FileSystemWrapper {
  public:
   using FileSystemWrapper::FileSystemWrapper;
-  const char* Name() const override { return "helios.no_options_files"; }
+  const char* Name() const override { return "helios.database_files"; }
+  rocksdb::IOStatus RenameFile(const std::string& from, const std::string& to,
+                               const rocksdb::IOOptions& options,
+                               rocksdb::IODebugContext* context) override {
+    if (to.ends_with("/CURRENT")) {
+      const Result<void> synced = SyncFolder(to.substr(0, to.rfind('/')));
+      if (!synced) return rocksdb::IOStatus::IOError(synced.error().message());
+    }
+    return FileSystemWrapper::RenameFile(from, to, options, context);
+  }
   rocksdb::IOStatus NewWritableFile(const std::string& path, const rocksdb::FileOptions& options,
                                     std::unique_ptr<rocksdb::FSWritableFile>* file,
                                     rocksdb::IODebugContext* context) override {
@@ -51,7 +62,7 @@ class NoOptionsFiles : public rocksdb::FileSystemWrapper {
 rocksdb::Env* FileEnvironment() {
   // Databases may be open until the process ends.
   static rocksdb::Env* const environment =
-      rocksdb::NewCompositeEnv(std::make_shared<NoOptionsFiles>(rocksdb::FileSystem::Default()))
+      rocksdb::NewCompositeEnv(std::make_shared<DatabaseFiles>(rocksdb::FileSystem::Default()))
           .release();
   return environment;
 }
@@ -147,6 +158,8 @@ rocksdb::DBOptions DatabaseOptions() {
   options.avoid_flush_during_shutdown = true;
   options.max_background_jobs = 2;
   options.enable_thread_tracking = false;
+  // Whoever writes is told at once what failed: RocksDB would try again, for ever.
+  options.max_bgerror_resume_count = 0;
   return options;
 }
 

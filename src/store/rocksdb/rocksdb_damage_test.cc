@@ -155,15 +155,34 @@ TEST_F(RocksdbDamageTest, ADamagedByteAnywhereIsFoundOrHarmless) {
 TEST_F(RocksdbDamageTest, AMissingFileIsFoundAndTheRestIsSalvaged) {
   const std::string original = folder_ / "original";
   std::filesystem::copy(folder_ / "db", original, std::filesystem::copy_options::recursive);
+  std::vector<std::string> paths;
   for (const char* ending : {".sst", ".blob", "CURRENT"}) {
-    for (const std::string& path : DatabaseFiles(folder_.path(), ending)) {
-      SCOPED_TRACE(path);
-      std::filesystem::remove_all(folder_ / "db");
-      std::filesystem::copy(original, folder_ / "db", std::filesystem::copy_options::recursive);
-      std::filesystem::remove(path);
-      EXPECT_GT(DamageFound(*Open()), 0u);
-      ExpectRepairs();
+    for (std::string& path : DatabaseFiles(folder_.path(), ending)) {
+      paths.push_back(std::move(path));
     }
+  }
+  for (const std::string& path : paths) {
+    SCOPED_TRACE(path);
+    std::filesystem::remove_all(folder_ / "db");
+    std::filesystem::copy(original, folder_ / "db", std::filesystem::copy_options::recursive);
+    ASSERT_TRUE(std::filesystem::remove(path));
+    EXPECT_GT(DamageFound(*Open()), 0u);
+    ExpectRepairs();
+  }
+}
+
+TEST_F(RocksdbDamageTest, WithoutItsManifestNothingIsLost) {
+  for (const bool damages_manifest : {false, true}) {
+    SCOPED_TRACE(damages_manifest);
+    for (const auto& entry : std::filesystem::directory_iterator(folder_ / "db")) {
+      const std::string name = entry.path().filename();
+      if (name == "CURRENT" || (damages_manifest && name.starts_with("MANIFEST"))) {
+        test::WriteWholeFile(entry.path(), "nothing of any use\n");
+      }
+    }
+    const RepairObjectsReport report = ExpectRepairs();
+    EXPECT_EQ(report.salvaged_objects, all_.size());
+    EXPECT_EQ(report.lost_objects, 0u);
   }
 }
 

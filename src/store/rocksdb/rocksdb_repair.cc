@@ -1,6 +1,7 @@
 // What RocksdbStore does with every byte of its database: looking at them all, and making a new
 // database of what is whole in a damaged one.
 #include <fcntl.h>
+#include <rocksdb/sst_file_reader.h>
 #include <stdio.h>
 
 #include <algorithm>
@@ -11,6 +12,7 @@
 #include "base/thread_pool.h"
 #include "object/hash.h"
 #include "object/key_set.h"
+#include "store/rocksdb/blob_records.h"
 #include "store/rocksdb/rocksdb_store.h"
 
 namespace helios::rocks {
@@ -135,78 +137,135 @@ class LinkedCopy {
   LinkedCopy(const LinkedCopy&) = delete;
   LinkedCopy& operator=(const LinkedCopy&) = delete;
 
-  // What can be opened of it after RocksDB has put together which tables there are.
+  std::string database_folder() const { return DatabaseFolder(folder_); }
+
+  // As the newest manifest has it.
   Result<std::unique_ptr<Database>> Open() const {
+    HELIOS_TRY(NameNewestManifest());
+    return Database::OpenToRead(folder_, nullptr);
+  }
+
+  // Without any manifest: of logs RocksDB makes tables.
+  void MakeTables() const {
     std::vector<rocksdb::ColumnFamilyDescriptor> families;
     for (const auto& [family, name] : kFamilies) {
       families.emplace_back(name, FamilyOptions(family, {}, nullptr));
     }
-    const std::string folder = DatabaseFolder(folder_);
-    HELIOS_TRY(Checked(rocksdb::RepairDB(folder, DatabaseOptions(), families), "repair", folder));
-    return Database::OpenToWrite(folder_, {}, /*create=*/true);
+    // It puts aside what it does not understand, such as tables that were taken in. They are read
+    // where they were.
+    rocksdb::RepairDB(database_folder(), DatabaseOptions(), families).PermitUncheckedError();
   }
 
  private:
+  Result<void> NameNewestManifest() const {
+    HELIOS_TRY_ASSIGN(const std::vector<std::string> names, NamesIn(DatabaseFolder(folder_)));
+    std::string newest;  // their numbers have six digits at least
+    for (const std::string& name : names) {
+      const bool is_newer =
+          std::make_pair(name.size(), name) > std::make_pair(newest.size(), newest);
+      if (name.starts_with("MANIFEST-") && is_newer) newest = name;
+    }
+    if (newest.empty()) return {};
+    return ReplaceFile(DatabaseFolder(folder_), "CURRENT", newest + "\n", Durability::kCache);
+  }
+
   explicit LinkedCopy(std::string folder) : folder_(std::move(folder)) {}
   const std::string folder_;
 };
 
+// The keys and values of a table, whatever database it is of, up to where it is damaged.
+using PairVisitor = std::function<Result<void>(ByteView key, ByteView value)>;
+Result<void> ForEachPair(const std::string& path, const PairVisitor& visitor) {
+  rocksdb::SstFileReader table(
+      rocksdb::Options(DatabaseOptions(), FamilyOptions(Family::kSmall, {}, nullptr)));
+  if (!table.Open(path).ok()) return {};
+  const std::unique_ptr<rocksdb::Iterator> pairs(table.NewIterator({}));
+  for (pairs->SeekToFirst(); pairs->Valid(); pairs->Next()) {
+    HELIOS_TRY(visitor(ViewOf(pairs->key()), ViewOf(pairs->value())));
+  }
+  return {};
+}
+
+}  // namespace
+
 // Brings whole objects from a damaged database into a new store.
 class Salvage {
  public:
-  Salvage(Database* from, ObjectStore* to) : from_(from), to_(to) {}
+  // `to` may be null: then objects are only counted.
+  explicit Salvage(ObjectStore* to) : to_(to) {}
 
-  // Of each object that an entry leads to, then of whatever data there is. `to` may be null: then
-  // it is only counted.
-  Result<void> Run() {
-    const Result<void> listed = from_->ForEachEntry([&](const ObjectKey& key, const Entry& entry) {
-      named_.push_back({key, entry, 0});
-      return Result<void>();
-    });
+  // Of each object that an entry leads to, and where entries are damaged of whatever data there is.
+  Result<void> FromDatabase(Database& database) {
+    std::vector<Database::Wanted> wanted;
+    const Result<void> listed =
+        database.ForEachEntry([&](const ObjectKey& key, const Entry& entry) {
+          named_.Insert(key);
+          wanted.push_back({key, entry, 0});
+          return Result<void>();
+        });
     if (!listed && !IsDamage(listed.error())) return listed.error();
-    HELIOS_TRY(from_->ReadAll(named_, [&](const Database::Wanted& one, const auto& bytes) {
-      return Take(one.key, bytes);
+    HELIOS_TRY(database.ReadAll(std::move(wanted), [&](const auto& one, const auto& bytes) {
+      return bytes ? Take(one.key, *bytes) : Result<void>();
     }));
-    if (!listed) {
-      for (const Family family : {Family::kSmall, Family::kLarge}) {
-        HELIOS_TRY(from_->ForEachData(
-            family, [&](const DataKey& key, ByteView bytes) { return Take(key.object, bytes); }));
-      }
+    if (listed) return {};
+    for (const Family family : {Family::kSmall, Family::kLarge}) {
+      HELIOS_TRY(database.ForEachData(
+          family, [&](const DataKey& key, ByteView bytes) { return Take(key.object, bytes); }));
     }
-    if (batch_ != nullptr) HELIOS_TRY(batch_->Publish());
     return {};
   }
 
-  uint64_t objects() const { return objects_; }
-  uint64_t bytes() const { return bytes_; }
-  uint64_t lost() const {
-    return static_cast<uint64_t>(
-        std::count_if(named_.begin(), named_.end(),
-                      [&](const Database::Wanted& one) { return !taken_.Contains(one.key); }));
+  // Of every table and blob file in a folder, with nothing that says which are the database's.
+  Result<void> FromFiles(const std::string& folder) {
+    HELIOS_TRY_ASSIGN(const std::vector<std::string> names, NamesIn(folder));
+    for (const std::string& name : names) {
+      const std::string path = folder + "/" + name;
+      if (name.ends_with(".sst")) HELIOS_TRY(FromTable(path));
+      if (!name.ends_with(".blob")) continue;
+      HELIOS_TRY(ForEachBlob(
+          path, [&](const DataKey& key, ByteView bytes) { return Take(key.object, bytes); }));
+    }
+    return {};
   }
 
+  Result<void> Finish() { return batch_ == nullptr ? Result<void>() : batch_->Publish(); }
+
+  uint64_t objects() const { return taken_.size(); }
+  uint64_t bytes() const { return bytes_; }
+  // That entries name, and of which no whole bytes were found.
+  uint64_t lost() const { return named_.size() - named_and_taken_; }
+
  private:
-  Result<void> Take(const ObjectKey& key, const Result<ByteView>& bytes) {
-    if (!CheckBytes(key, bytes, from_->folder()) || !taken_.Insert(key)) return {};
-    ++objects_;
-    bytes_ += bytes->size();
+  Result<void> FromTable(const std::string& path) {
+    return ForEachPair(path, [&](ByteView key, ByteView value) -> Result<void> {
+      if (const std::optional<DataKey> data = DecodeDataKey(key)) return Take(data->object, value);
+      const std::optional<ObjectKey> object = DecodeObjectKey(key);
+      if (object && DecodeEntry(value) && named_.Insert(*object) && taken_.Contains(*object)) {
+        ++named_and_taken_;
+      }
+      return {};
+    });
+  }
+
+  Result<void> Take(const ObjectKey& key, ByteView bytes) {
+    if (taken_.Contains(key) || HashObject(key.kind, bytes) != key.digest) return {};
+    taken_.Insert(key);
+    bytes_ += bytes.size();
+    if (named_.Contains(key)) ++named_and_taken_;
     if (to_ == nullptr) return {};
     if (batch_ == nullptr) {
       HELIOS_TRY_ASSIGN(batch_, to_->OpenBatch());
     }
-    return batch_->Put(key, *bytes);
+    return batch_->Put(key, bytes);
   }
 
-  Database* const from_;
   ObjectStore* const to_;
   std::unique_ptr<ObjectBatch> batch_;
-  std::vector<Database::Wanted> named_;
+  KeySet named_;
   KeySet taken_;
-  uint64_t objects_ = 0;
+  uint64_t named_and_taken_ = 0;
   uint64_t bytes_ = 0;
 };
-
-}  // namespace
 
 Result<std::vector<Error>> RocksdbStore::Check() {
   const Result<View> view = OpenAnew(nullptr);
@@ -245,39 +304,42 @@ Result<RepairObjectsReport> RocksdbStore::Repair(const RepairObjectsRequest& req
   HELIOS_TRY_ASSIGN(
       const FileLock writing,
       FileLock::Acquire(WriteLockPath(folder_), FileLock::Mode::kExclusive, lock_timeout_));
-  std::unique_ptr<LinkedCopy> copy;
-  Result<std::unique_ptr<Database>> database = Database::OpenToRead(folder_, nullptr);
-  if (!database) {
-    HELIOS_TRY_ASSIGN(copy, LinkedCopy::Make(folder_));
-    database = copy->Open();
-  }
-  if (!database) {
-    report.left.push_back(database.error());
-    return report;
-  }
-  return Rebuild(**database, request.dry_run, std::move(report));
-}
-
-Result<RepairObjectsReport> RocksdbStore::Rebuild(Database& damaged, bool dry_run,
-                                                  RepairObjectsReport report) {
   const std::string rebuilt = folder_ + "/" + kRebuiltFolder;
   std::unique_ptr<ObjectStore> target;
-  if (!dry_run) {
+  if (!request.dry_run) {
     HELIOS_TRY(MakeFolder(rebuilt));
     HELIOS_TRY(CreateDatabase(rebuilt));
     HELIOS_TRY_ASSIGN(target, Open(rebuilt, {}));
     target->SetCompression(compression_);
   }
-  Salvage salvage(&damaged, target.get());
-  HELIOS_TRY(salvage.Run());
+  Salvage salvage(target.get());
+  HELIOS_TRY(SalvageAll(salvage));
+  HELIOS_TRY(salvage.Finish());
   report.salvaged_objects = salvage.objects();
   report.salvaged_bytes = salvage.bytes();
   report.lost_objects = salvage.lost();
-  if (dry_run) {
+  if (request.dry_run) {
     report.set_aside.push_back(folder_ + "/" + kDamagedFolder);
     return report;
   }
   HELIOS_TRY(target->Sync());
+  HELIOS_TRY(ExchangeDatabase(rebuilt));
+  HELIOS_TRY(SetLeftoversAside(false, &report));
+  return report;
+}
+
+Result<void> RocksdbStore::SalvageAll(Salvage& salvage) const {
+  Result<std::unique_ptr<Database>> database = Database::OpenToRead(folder_, nullptr);
+  if (database) return salvage.FromDatabase(**database);
+  HELIOS_TRY_ASSIGN(const std::unique_ptr<LinkedCopy> copy, LinkedCopy::Make(folder_));
+  database = copy->Open();
+  if (database) return salvage.FromDatabase(**database);
+  HELIOS_TRY(salvage.FromFiles(DatabaseFolder(folder_)));
+  copy->MakeTables();
+  return salvage.FromFiles(copy->database_folder());
+}
+
+Result<void> RocksdbStore::ExchangeDatabase(const std::string& rebuilt) const {
   HELIOS_TRY_ASSIGN(Counts counts, changes_.Read());
   counts.generation += 2;
   ++counts.publications;
@@ -290,9 +352,7 @@ Result<RepairObjectsReport> RocksdbStore::Rebuild(Database& damaged, bool dry_ru
   HELIOS_TRY(SyncFolder(folder_));
   HELIOS_TRY(SyncFolder(rebuilt));
   counts.generation += 2;
-  HELIOS_TRY(ChangeCounts::Write(folder_, counts));
-  HELIOS_TRY(SetLeftoversAside(false, &report));
-  return report;
+  return ChangeCounts::Write(folder_, counts);
 }
 
 Result<void> RocksdbStore::SetLeftoversAside(bool dry_run, RepairObjectsReport* report) const {

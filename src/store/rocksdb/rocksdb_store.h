@@ -23,6 +23,8 @@ namespace helios::rocks {
 inline constexpr char kRebuiltFolder[] = "rebuilt";
 inline constexpr char kDamagedFolder[] = "damaged";
 
+class Salvage;  // rocksdb_repair.cc
+
 class RocksdbStore : public ObjectStore {
  public:
   static Result<std::unique_ptr<ObjectStore>> Open(const std::string& folder,
@@ -85,8 +87,10 @@ class RocksdbStore : public ObjectStore {
   Result<View> OpenAnew(const std::shared_ptr<rocksdb::Cache>& cache) const;
   Result<View> OpenOnce(const std::shared_ptr<rocksdb::Cache>& cache) const;
   Result<void> MergeTables();
-  // Puts a new database of what is whole in the place of the damaged one. With writers locked out.
-  Result<RepairObjectsReport> Rebuild(Database& damaged, bool dry_run, RepairObjectsReport report);
+  // Whatever is whole, from wherever it still can be read.
+  Result<void> SalvageAll(Salvage& salvage) const;
+  // Puts the rebuilt database in the place of the damaged one. With writers locked out.
+  Result<void> ExchangeDatabase(const std::string& rebuilt) const;
   // What a repair left that was killed, before or after the exchange.
   Result<void> SetLeftoversAside(bool dry_run, RepairObjectsReport* report) const;
   Result<bool> HasChanged(const View& view) const;
