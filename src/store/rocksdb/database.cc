@@ -158,6 +158,9 @@ rocksdb::DBOptions DatabaseOptions() {
   options.avoid_flush_during_shutdown = true;
   options.max_background_jobs = 2;
   options.enable_thread_tracking = false;
+  // Each edit is a new manifest, whole and synced before CURRENT names it: a power cut in the midst
+  // of one that is added to could leave all of it unreadable.
+  options.max_manifest_file_size = 0;
   // Whoever writes is told at once what failed: RocksDB would try again, for ever.
   options.max_bgerror_resume_count = 0;
   return options;
