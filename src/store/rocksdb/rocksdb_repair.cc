@@ -153,7 +153,9 @@ class LinkedCopy {
     }
     // It puts aside what it does not understand, such as tables that were taken in. They are read
     // where they were.
-    rocksdb::RepairDB(database_folder(), DatabaseOptions(), families).PermitUncheckedError();
+    rocksdb::DBOptions options = DatabaseOptions();
+    options.max_manifest_file_size = SIZE_MAX;  // it asserts that it needs one only
+    rocksdb::RepairDB(database_folder(), options, families).PermitUncheckedError();
   }
 
  private:
