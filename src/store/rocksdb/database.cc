@@ -195,6 +195,15 @@ rocksdb::ColumnFamilyOptions FamilyOptions(Family family, const Effort& effort,
   return options;
 }
 
+std::vector<rocksdb::ColumnFamilyDescriptor> Families(
+    const Effort& effort, const std::shared_ptr<rocksdb::Cache>& cache) {
+  std::vector<rocksdb::ColumnFamilyDescriptor> families;
+  for (const auto& [family, name] : kFamilies) {
+    families.emplace_back(name, FamilyOptions(family, effort, cache));
+  }
+  return families;
+}
+
 // Tells in a compaction what no entry refers to. Asks the database itself, once it is open.
 class Database::OrphanFilter : public rocksdb::CompactionFilter {
  public:
@@ -242,13 +251,9 @@ Result<std::unique_ptr<Database>> Database::OpenToRead(
     const std::string& store_folder, const std::shared_ptr<rocksdb::Cache>& cache) {
   const std::string folder = DatabaseFolder(store_folder);
   std::unique_ptr<Database> database(new Database(folder));
-  std::vector<rocksdb::ColumnFamilyDescriptor> families;
-  for (const auto& [family, name] : kFamilies) {
-    families.emplace_back(name, FamilyOptions(family, {}, cache));
-  }
   HELIOS_TRY(OpenWithoutThrowing(folder, [&] {
-    return rocksdb::DB::OpenForReadOnly(DatabaseOptions(), folder, families, &database->handles_,
-                                        &database->db_);
+    return rocksdb::DB::OpenForReadOnly(DatabaseOptions(), folder, Families({}, cache),
+                                        &database->handles_, &database->db_);
   }));
   HELIOS_TRY(database->CheckFormat());
   return database;
@@ -259,12 +264,9 @@ Result<std::unique_ptr<Database>> Database::OpenToWrite(const std::string& store
   const std::string folder = DatabaseFolder(store_folder);
   std::unique_ptr<Database> database(new Database(folder));
   database->orphans_ = std::make_shared<OrphanFilterFactory>(database.get());
-  std::vector<rocksdb::ColumnFamilyDescriptor> families;
-  for (const auto& [family, name] : kFamilies) {
-    families.emplace_back(name, FamilyOptions(family, effort, nullptr));
-    if (family == Family::kSmall || family == Family::kLarge) {
-      families.back().options.compaction_filter_factory = database->orphans_;
-    }
+  std::vector<rocksdb::ColumnFamilyDescriptor> families = Families(effort, nullptr);
+  for (const Family family : {Family::kSmall, Family::kLarge}) {
+    families[static_cast<size_t>(family)].options.compaction_filter_factory = database->orphans_;
   }
   rocksdb::DBOptions options = DatabaseOptions();
   options.create_if_missing = create;

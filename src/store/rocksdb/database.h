@@ -46,6 +46,9 @@ inline ByteView ViewOf(const rocksdb::Slice& slice) { return {slice.data(), slic
 // The options that every file of a column family is written and read with.
 rocksdb::ColumnFamilyOptions FamilyOptions(Family family, const Effort& effort,
                                            const std::shared_ptr<rocksdb::Cache>& cache);
+// The same for all of them, as a database is opened with.
+std::vector<rocksdb::ColumnFamilyDescriptor> Families(const Effort& effort,
+                                                      const std::shared_ptr<rocksdb::Cache>& cache);
 rocksdb::DBOptions DatabaseOptions();
 
 // Of the database inside the backend's folder.

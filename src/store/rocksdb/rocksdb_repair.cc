@@ -147,15 +147,11 @@ class LinkedCopy {
 
   // Without any manifest: of logs RocksDB makes tables.
   void MakeTables() const {
-    std::vector<rocksdb::ColumnFamilyDescriptor> families;
-    for (const auto& [family, name] : kFamilies) {
-      families.emplace_back(name, FamilyOptions(family, {}, nullptr));
-    }
     // It puts aside what it does not understand, such as tables that were taken in. They are read
     // where they were.
     rocksdb::DBOptions options = DatabaseOptions();
     options.max_manifest_file_size = SIZE_MAX;  // it asserts that it needs one only
-    rocksdb::RepairDB(database_folder(), options, families).PermitUncheckedError();
+    rocksdb::RepairDB(database_folder(), options, Families({}, nullptr)).PermitUncheckedError();
   }
 
  private:

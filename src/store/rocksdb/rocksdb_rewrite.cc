@@ -4,6 +4,7 @@
 #include <rocksdb/table_properties.h>
 
 #include <algorithm>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "store/rocksdb/rocksdb_store.h"
@@ -17,7 +18,7 @@ constexpr size_t kRemovedAtOnce = 10'000;
 constexpr uint64_t kReclaimedShare = 20;  // one in so many
 constexpr Family kDataFamilies[] = {Family::kSmall, Family::kLarge};
 
-// Of the tables that hold anything: `visit(name, properties)`.
+// Of each table, by its file's name.
 Result<std::unordered_map<std::string, std::shared_ptr<const rocksdb::TableProperties>>>
 PropertiesOf(Database& database, Family family) {
   rocksdb::TablePropertiesCollection properties;
