@@ -4,9 +4,12 @@
 #define HELIOS_BENCH_MEASURED_BACKENDS_H_
 
 #include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <utility>
@@ -52,6 +55,19 @@ inline std::vector<Measured> MeasuredBackends() {
       {BackendFromLibrary("rocksdb", HELIOS_BENCH_ROCKSDB)},
 #endif
   };
+}
+
+// Asks the kernel to forget the contents of the files below a folder; what it does not forget
+// counts as warm.
+inline void DropFromPageCache(const std::string& folder) {
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+    if (!entry.is_regular_file()) continue;
+    const int fd = ::open(entry.path().c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) continue;
+    ::fdatasync(fd);
+    ::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+    ::close(fd);
+  }
 }
 
 }  // namespace helios

@@ -5,9 +5,6 @@
 //
 // FOLDER is empty; the store and what is written out stay in it. TREE is only read. Prints JSON:
 // seconds, microseconds (…_us) and objects per second.
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -78,18 +75,6 @@ std::vector<ObjectKey> SmallFiles(ObjectStore& store) {
   keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
   if (keys.size() < kReads + kThreads) Fail("the tree has too few small files");
   return keys;
-}
-
-// Asks the kernel to forget the files' contents.
-void DropFromPageCache(const std::string& folder) {
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
-    if (!entry.is_regular_file()) continue;
-    const int fd = ::open(entry.path().c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) continue;
-    ::fdatasync(fd);
-    ::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
-    ::close(fd);
-  }
 }
 
 using Opener = std::function<std::unique_ptr<ObjectStore>()>;

@@ -6,8 +6,6 @@
 // Objects are named by numbers, not by hashes: backends do not look, and hashing is measured
 // elsewhere.
 #include <benchmark/benchmark.h>
-#include <fcntl.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -87,17 +85,7 @@ class BenchmarkStore {
     for (uint64_t i = first; i < first + count; ++i) Must(batch->Put(KeyOf(i), BytesOf(i, size)));
     Must(batch->Publish());
   }
-  // Asks the kernel to forget the files' contents; what it does not forget counts as warm.
-  void DropFromPageCache() {
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_)) {
-      if (!entry.is_regular_file()) continue;
-      const int fd = ::open(entry.path().c_str(), O_RDONLY | O_CLOEXEC);
-      if (fd < 0) continue;
-      ::fdatasync(fd);
-      ::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
-      ::close(fd);
-    }
-  }
+  void DropFromPageCache() { helios::DropFromPageCache(folder_); }
 
  private:
   const Measured measured_;
