@@ -30,25 +30,66 @@ Result<void> CommitWriter::PutMany(unsigned worker, std::span<const BorrowedObje
     HELIOS_TRY_ASSIGN(ObjectStore * store, open_());
     HELIOS_TRY_ASSIGN(const std::vector<bool> has, store->HasMany(firsts));
     for (size_t i = 0; i < places.size(); ++i) is_new[places[i]] = !has[i];
-    const bool any_new = std::find(has.begin(), has.end(), false) != has.end();
-    if (any_new && batches_[worker] == nullptr) {
-      HELIOS_TRY_ASSIGN(batches_[worker], store->OpenBatch());
-    }
   }
   for (size_t i = 0; i < objects.size(); ++i) {
-    const ByteView bytes = objects[i].bytes;
     (is_new[i] ? new_objects_ : reused_objects_).fetch_add(1, std::memory_order_relaxed);
-    (is_new[i] ? new_bytes_ : reused_bytes_).fetch_add(bytes.size(), std::memory_order_relaxed);
-    if (is_new[i]) HELIOS_TRY(batches_[worker]->Put(objects[i].key, bytes));
+    (is_new[i] ? new_bytes_ : reused_bytes_)
+        .fetch_add(objects[i].bytes.size(), std::memory_order_relaxed);
   }
-  return batches_[worker] == nullptr ? Result<void>() : CheckRoom(worker);
+  const bool any_new = std::find(is_new.begin(), is_new.end(), true) != is_new.end();
+  return any_new ? PutNew(worker, objects, is_new) : Result<void>();
 }
 
-Result<void> CommitWriter::CheckRoom(unsigned worker) {
+class CommitWriter::Turn {
+ public:
+  Turn(CommitWriter* writer, unsigned worker) : writer_(writer), batch_(writer->Take(worker)) {}
+  ~Turn() {
+    MutexLock lock(writer_->turns_mutex_);
+    batch_.in_use = false;
+  }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+  SharedBatch& batch() { return batch_; }
+
+ private:
+  CommitWriter* const writer_;
+  SharedBatch& batch_;
+};
+
+// Its own, or, while that is not open, another that is and is idle. There are as many as workers:
+// one is always free.
+CommitWriter::SharedBatch& CommitWriter::Take(unsigned worker) {
+  MutexLock lock(turns_mutex_);
+  SharedBatch* taken = nullptr;
+  for (size_t i = 0; i < batches_.size(); ++i) {
+    SharedBatch& batch = batches_[(worker + i) % batches_.size()];
+    if (batch.in_use) continue;
+    if (taken == nullptr || (batch.batch != nullptr && taken->batch == nullptr)) taken = &batch;
+  }
+  taken->in_use = true;
+  return *taken;
+}
+
+Result<void> CommitWriter::PutNew(unsigned worker, std::span<const BorrowedObject> objects,
+                                  const std::vector<bool>& is_new) {
+  Turn turn(this, worker);
+  SharedBatch& mine = turn.batch();
+  if (mine.batch == nullptr) {
+    HELIOS_TRY_ASSIGN(ObjectStore * store, open_());
+    HELIOS_TRY_ASSIGN(mine.batch, store->OpenBatch());
+  }
+  for (size_t i = 0; i < objects.size(); ++i) {
+    if (is_new[i]) HELIOS_TRY(mine.batch->Put(objects[i].key, objects[i].bytes));
+  }
+  return CheckRoom(mine);
+}
+
+Result<void> CommitWriter::CheckRoom(SharedBatch& batch) {
   if (room_ == nullptr) return {};
-  taken_[worker] = batches_[worker]->BytesOnDisk();
+  batch.taken = batch.batch->BytesOnDisk();
   uint64_t all = 0;
-  for (const std::atomic<uint64_t>& taken : taken_) all += taken;
+  for (const SharedBatch& each : batches_) all += each.taken;
   if (all <= room_->bytes) return {};
   room_->is_over = true;
   return Error(ErrorCode::kNoSpace, "the store would grow beyond the size that it may have");
@@ -57,11 +98,11 @@ Result<void> CommitWriter::CheckRoom(unsigned worker) {
 Result<void> CommitWriter::Publish() {
   // Each batch waits for the disk: together they wait once.
   return TaskStack::Run(static_cast<unsigned>(batches_.size()), [this](TaskStack& tasks) {
-    for (std::unique_ptr<ObjectBatch>& batch : batches_) {
-      if (batch == nullptr) continue;
-      tasks.Push([&batch](unsigned) -> Result<void> {
-        HELIOS_TRY(batch->Publish());
-        batch.reset();
+    for (SharedBatch& each : batches_) {
+      if (each.batch == nullptr) continue;
+      tasks.Push([&each](unsigned) -> Result<void> {
+        HELIOS_TRY(each.batch->Publish());
+        each.batch.reset();
         return {};
       });
     }

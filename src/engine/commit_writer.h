@@ -42,15 +42,17 @@ struct Room {
   std::atomic<bool> is_over{false};  // a commit failed (kNoSpace) because it needed more
 };
 
-// Thread-safe; each worker fills a batch of its own. The store is opened with the first object: a
-// commit that finds nothing new never touches it.
+// Thread-safe; workers that put at the same time fill batches of their own, so that none waits, and
+// those that take turns share one: a small commit is one batch. The store is opened with the first
+// object: a commit that finds nothing new never touches it.
 class CommitWriter {
  public:
   using StoreOpener = std::function<Result<ObjectStore*>()>;
   // `room` may be null: then there is as much as the disk has.
   CommitWriter(StoreOpener open, unsigned workers, Room* room = nullptr)
-      : open_(std::move(open)), room_(room), batches_(workers), taken_(workers) {}
+      : open_(std::move(open)), room_(room), batches_(workers) {}
 
+  // `worker` is less than the number of workers; one thread at a time puts as one of them.
   Result<void> Put(unsigned worker, const ObjectKey& key, ByteView bytes);
   // The same for many, of which the store is asked at once.
   Result<void> PutMany(unsigned worker, std::span<const BorrowedObject> objects);
@@ -71,14 +73,25 @@ class CommitWriter {
     std::unordered_set<ObjectKey, ObjectKeyHash> seen HELIOS_GUARDED_BY(mutex);
   };
 
+  struct SharedBatch {
+    std::unique_ptr<ObjectBatch> batch;  // null until the first object; of whose turn it is
+    std::atomic<uint64_t> taken{0};      // bytes on disk, if there is a limit
+    bool in_use = false;                 // guarded by turns_mutex_
+  };
+  // As long as it lives, its worker alone puts into its batch.
+  class Turn;
+
   // True the first time that a key comes by.
   bool IsFirst(const ObjectKey& key);
-  Result<void> CheckRoom(unsigned worker);
+  SharedBatch& Take(unsigned worker) HELIOS_EXCLUDES(turns_mutex_);
+  Result<void> PutNew(unsigned worker, std::span<const BorrowedObject> objects,
+                      const std::vector<bool>& is_new);
+  Result<void> CheckRoom(SharedBatch& batch);
 
   const StoreOpener open_;
   Room* const room_;
-  std::vector<std::unique_ptr<ObjectBatch>> batches_;
-  std::vector<std::atomic<uint64_t>> taken_;  // by each worker's batch, if there is a limit
+  Mutex turns_mutex_;
+  std::vector<SharedBatch> batches_;
   std::array<Shard, kShards> shards_;
   std::atomic<uint64_t> new_objects_{0};
   std::atomic<uint64_t> new_bytes_{0};

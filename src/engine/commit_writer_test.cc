@@ -30,6 +30,8 @@ class RecordingStore : public MemoryStore {
   }
   int batches() const { return batches_; }
   int puts() const { return puts_; }
+  // From now on a put lasts until so many have begun.
+  void AwaitPuts(int count) { awaited_ = count; }
   void FailPublish() { publish_fails_ = true; }
 
  private:
@@ -39,6 +41,7 @@ class RecordingStore : public MemoryStore {
         : store_(store), inner_(std::move(inner)) {}
     Result<void> Put(const ObjectKey& key, ByteView bytes) override {
       ++store_->puts_;
+      while (store_->puts_ < store_->awaited_) std::this_thread::yield();
       return inner_->Put(key, bytes);
     }
     Result<void> Publish() override {
@@ -53,6 +56,7 @@ class RecordingStore : public MemoryStore {
 
   std::atomic<int> batches_{0};
   std::atomic<int> puts_{0};
+  std::atomic<int> awaited_{0};
   std::atomic<bool> publish_fails_{false};
 };
 
@@ -149,16 +153,37 @@ TEST_F(CommitWriterTest, PutsOnlyWhatTheStoreLacks) {
   EXPECT_EQ(store_.puts(), puts_before + 3);
 }
 
-TEST_F(CommitWriterTest, EachWorkerFillsABatchOfItsOwn) {
+TEST_F(CommitWriterTest, WorkersThatTakeTurnsFillOneBatch) {
   CommitWriter writer(Opener(), 4);
-  for (unsigned worker = 0; worker < 4; ++worker) {
-    if (worker == 2) continue;
+  for (const unsigned worker : {3u, 0u, 1u, 3u}) {
     ASSERT_TRUE(Ok(PutAll(writer, worker, MakeBlobs(5, worker))));
   }
-  EXPECT_EQ(store_.batches(), 3);
+  EXPECT_EQ(store_.batches(), 1);
   ASSERT_TRUE(Ok(writer.Publish()));
   for (const unsigned worker : {0u, 1u, 3u}) {
     EXPECT_TRUE(Ok(ExpectHoldsAll(store_, MakeBlobs(5, worker))));
+  }
+}
+
+TEST_F(CommitWriterTest, WorkersThatPutAtTheSameTimeFillBatchesOfTheirOwn) {
+  constexpr unsigned kWorkers = 4;
+  CommitWriter writer(Opener(), kWorkers);
+  store_.AwaitPuts(kWorkers);
+  std::vector<std::thread> threads;
+  for (unsigned worker = 0; worker < kWorkers; ++worker) {
+    threads.emplace_back(
+        [&, worker] { EXPECT_TRUE(Ok(PutAll(writer, worker, MakeBlobs(5, worker)))); });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(store_.batches(), int{kWorkers});
+  // Whoever has one goes on with it, idle or not.
+  for (unsigned worker = 0; worker < kWorkers; ++worker) {
+    ASSERT_TRUE(Ok(PutAll(writer, worker, MakeBlobs(5, kWorkers + worker))));
+  }
+  EXPECT_EQ(store_.batches(), int{kWorkers});
+  ASSERT_TRUE(Ok(writer.Publish()));
+  for (unsigned seed = 0; seed < 2 * kWorkers; ++seed) {
+    EXPECT_TRUE(Ok(ExpectHoldsAll(store_, MakeBlobs(5, seed))));
   }
 }
 
@@ -203,9 +228,7 @@ TEST_F(CommitWriterTest, ErrorOfPuttingIsReturned) {
 
 TEST_F(CommitWriterTest, ErrorOfPublishingIsReturned) {
   CommitWriter writer(Opener(), 3);
-  for (unsigned worker = 0; worker < 3; ++worker) {
-    ASSERT_TRUE(Ok(PutAll(writer, worker, MakeBlobs(5, worker))));
-  }
+  ASSERT_TRUE(Ok(PutAll(writer, 2, MakeBlobs(5, 1))));
   store_.FailPublish();
   EXPECT_TRUE(Fails(writer.Publish(), ErrorCode::kNoSpace, "the disk is full"));
 }
