@@ -223,6 +223,25 @@ TEST_F(ResumeTest, WhatWasEditedSinceIsNotOverwrittenUnasked) {
   EXPECT_EQ(Run({"restore", "--abort", target_}).exit_code, 2);
 }
 
+// What the end of an interrupted restore wrote when it was killed itself is no edit.
+TEST_F(ResumeTest, WhatAKilledAbortBeganIsNoEdit) {
+  CommitTwice();
+  const TreeState before = ReadTree(work_);
+  for (const bool goes_back : {false, true}) {
+    SCOPED_TRACE(goes_back ? "--abort" : "--continue");
+    Interrupt(60);
+    for (const char* path : {"link", "only-second"}) {
+      if (Exists(Work(path))) Remove(Work(path));
+    }
+    Write("link/is/a/folder", "");
+    Write("only-second/y", "");
+    Write("folder-11/7", "the sec");
+    RunWell({"restore", goes_back ? "--abort" : "--continue"});
+    EXPECT_EQ(Difference(goes_back ? before : target_state_, ReadTree(work_)), "");
+    RunWell({"restore", second_});
+  }
+}
+
 // A file that was just being taken away when the restore was killed is removed only if nothing is
 // lost with it.
 TEST_F(ResumeTest, LeftoversAreRemovedIfTheirContentIsHeld) {

@@ -100,15 +100,17 @@ Result<const std::set<std::string>*> HeldFiles::NamesIn(const std::string& path)
 // The whole file or its beginning: for contents are written in order, under the final name.
 bool HeldFiles::IsOfInterrupted(const std::string& path, const TreeEntry& present) const {
   if (!interrupted_) return false;
-  const Result<std::optional<TreeEntry>> entry =
-      reader_.Lookup(interrupted_->target.snapshot, path);
-  if (!entry || !*entry) return false;
-  if (present.kind == EntryKind::kDirectory && present.below.files == 0) {
-    return (*entry)->kind == EntryKind::kDirectory;  // nothing had come into it
-  }
-  if (!IsFile(present.kind)) return **entry == present;
-  const Result<bool> begins = reader_.BeginsWith(**entry, present.size, {present.id});
-  return begins && *begins;
+  const auto has_it = [&](const TreeId& written) {
+    const Result<std::optional<TreeEntry>> entry = reader_.Lookup(written, path);
+    if (!entry || !*entry) return false;
+    if (present.kind == EntryKind::kDirectory && present.below.files == 0) {
+      return (*entry)->kind == EntryKind::kDirectory;  // nothing had come into it
+    }
+    if (!IsFile(present.kind)) return **entry == present;
+    const Result<bool> begins = reader_.BeginsWith(**entry, present.size, {present.id});
+    return begins && *begins;
+  };
+  return std::any_of(interrupted_->written.begin(), interrupted_->written.end(), has_it);
 }
 
 Result<const std::vector<TreeId>*> HeldFiles::Snapshots() {

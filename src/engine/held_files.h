@@ -20,6 +20,9 @@ namespace helios {
 struct InterruptedRestore {
   RestoreIntent intent;
   Record target;  // what it was bringing
+  // What may lie half written in the workspace: of the target, and of what was there before, which
+  // an end of the restore that was interrupted, too, was bringing back.
+  std::vector<TreeId> written;
 };
 
 // Answers whether one of the snapshots in which a workspace stood, or one of its safety snapshots,

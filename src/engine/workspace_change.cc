@@ -127,14 +127,9 @@ Result<void> Engine::State::PlanChange(WorkspaceChange& change, const Workspace&
 }
 
 Result<void> Engine::State::ClearLeftovers(WorkspaceChange& change) {
-  std::vector<TreeId> trees{change.interrupted->target.snapshot};
-  if (const std::optional<Operation>& operation = change.interrupted->intent.operation) {
-    const Result<Record> before = LoadTarget(*operation->safety);
-    if (before) trees.push_back(before->snapshot);  // without it, more counts as held by nobody
-  }
-  HELIOS_TRY_ASSIGN(
-      change.report.leftovers,
-      RemoveLeftovers(TreeReader(change.store), change.workspace.root.get(), *change.scan, trees));
+  HELIOS_TRY_ASSIGN(change.report.leftovers,
+                    RemoveLeftovers(TreeReader(change.store), change.workspace.root.get(),
+                                    *change.scan, change.interrupted->written));
   return {};
 }
 
@@ -256,7 +251,13 @@ Result<std::optional<InterruptedRestore>> Engine::State::FindInterruptedRestore(
   }
   const Result<Record> target = LoadTarget(intent->target);
   if (is_finished || !target) return std::optional<InterruptedRestore>();
-  return std::optional(InterruptedRestore{*intent, *target});
+  InterruptedRestore interrupted{*intent, *target, {target->snapshot}};
+  if (intent->operation) {
+    const Result<Record> before = LoadTarget(*intent->operation->safety);
+    // Without it, more counts as held by nobody.
+    if (before) interrupted.written.push_back(before->snapshot);
+  }
+  return std::optional(std::move(interrupted));
 }
 
 Result<Record> Engine::State::LoadTarget(const RecordId& id) {
