@@ -277,6 +277,11 @@ TEST_F(DamageTest, RestoreFromADamagedPackDestroysNothing) {
   WriteFile(pack_, "damaged");
   const RunResult result = Run({"restore", id_});
   EXPECT_EQ(result.exit_code, 12) << result;
+  // Of other files than the damaged one, some may have been written until that was met.
+  if (RunWell({"status", "-q"}).Object()["interrupted"] == true) {
+    EXPECT_FALSE(TestsPacks()) << "all was in that pack";
+    RunWell({"restore", "--abort"});
+  }
   EXPECT_EQ(Difference(now, ReadTree(work_), Compare::kContents), "");
 }
 
@@ -872,13 +877,13 @@ TEST_F(FullDiskTest, TheStore) {
   Remove(Work("large"));
   const TreeState before = ReadTree(work_);
   const std::string earlier = Commit();
-  Write("large", RandomBytes(size_t{3} << 20, 50));
   Write("file0", "changed");
-  const TreeState after = ReadTree(work_);
   // What RocksDB's log takes is less than a pack.
   const uint64_t nearly_all = TestsPacks() ? 3'146'000 : 2'500'000;
   for (const uint64_t bytes : {uint64_t{0}, uint64_t{10}, uint64_t{5'000}, uint64_t{100'000},
                                uint64_t{1'500'000}, nearly_all}) {
+    // What one thread could still publish of the last one, another attempt would not write again.
+    Write("large", RandomBytes(size_t{3} << 20, bytes));
     const RunResult result = RunWithin({"commit"}, store_, bytes);
     EXPECT_EQ(result.exit_code, 14) << bytes << " " << result;
     EXPECT_EQ(result.out, "");
@@ -889,6 +894,7 @@ TEST_F(FullDiskTest, TheStore) {
     ExpectGives(earlier, before);
     EXPECT_EQ(RunWell({"diff", "@", earlier}).Object()["from"], earlier);
   }
+  const TreeState after = ReadTree(work_);
   ExpectGives(Commit(), after);
 }
 

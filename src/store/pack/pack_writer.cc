@@ -109,8 +109,7 @@ Result<void> PackWriter::Append(ByteView raw, std::span<const Member> members,
                                 std::vector<IndexEntry>& entries) {
   HELIOS_TRY(Open());
   Result<EncodedFrame> encoded = encoder_.Encode(members, raw);
-  has_failed_ = has_failed_ || !encoded;
-  if (!encoded) return std::move(encoded).error();
+  if (!encoded) return Fail(std::move(encoded).error());
   buffer_.append(encoded->head);
   HELIOS_TRY(NoteFrame(encoded->size(), static_cast<uint32_t>(raw.size()), entries));
   if (encoded->payload.size() < kWrittenAloneBytesMin) {
@@ -132,8 +131,7 @@ Result<void> PackWriter::PutFrame(ByteView frame, uint32_t raw_length,
 Result<void> PackWriter::NoteFrame(size_t length, uint32_t raw_length,
                                    std::vector<IndexEntry>& entries) {
   if (frames_.size() == kPackFramesMax) {
-    has_failed_ = true;
-    return Error(ErrorCode::kInvalidArgument, "more objects at once than a pack can hold");
+    return Fail(Error(ErrorCode::kInvalidArgument, "more objects at once than a pack can hold"));
   }
   for (IndexEntry& entry : entries) entry.frame = static_cast<uint32_t>(frames_.size());
   entries_.insert(entries_.end(), entries.begin(), entries.end());
@@ -173,15 +171,19 @@ Result<void> PackWriter::FlushBuffer() {
 }
 
 Result<void> PackWriter::Write(ByteView bytes) {
-  // After a failure nobody knows what buffer and file hold.
-  if (has_failed_) return Error(ErrorCode::kFailed, "an earlier write failed: " + TemporaryPath());
+  if (failure_) return Error(*failure_);
   Result<void> written =
       direct_ != nullptr ? direct_->Write(bytes) : WriteAll(fd_.get(), bytes, TemporaryPath());
-  has_failed_ = !written;
-  if (!written) return written;
+  if (!written) return Fail(std::move(written).error());
   written_ += bytes.size();
   if (direct_ == nullptr) AfterCachedWrite();
   return {};
+}
+
+// Nobody knows what buffer and file hold then: whoever goes on all the same meets the same error.
+Error PackWriter::Fail(Error error) {
+  if (!failure_) failure_ = error;
+  return error;
 }
 
 void PackWriter::AfterCachedWrite() {
