@@ -99,8 +99,9 @@ struct SweepRequest {
   unsigned threads = 1;
 };
 
-// New objects on their way into a store. Used by one thread. What was put becomes visible to every
-// reader at Publish, all of it or nothing; a batch that is destroyed unpublished leaves no trace.
+// New objects on their way into a store. Used by one thread at a time, not always the same. What
+// was put becomes visible to every reader at Publish, all of it or nothing; a batch that is
+// destroyed unpublished leaves no trace. After an error it can only be destroyed.
 class ObjectBatch {
  public:
   virtual ~ObjectBatch() = default;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "base/thread_pool.h"
 
 namespace helios {
@@ -42,67 +43,85 @@ Result<void> CommitWriter::PutMany(unsigned worker, std::span<const BorrowedObje
 
 class CommitWriter::Turn {
  public:
-  Turn(CommitWriter* writer, unsigned worker) : writer_(writer), batch_(writer->Take(worker)) {}
+  Turn(CommitWriter* writer, unsigned worker) : writer_(writer), slot_(writer->Take(worker)) {}
   ~Turn() {
     MutexLock lock(writer_->turns_mutex_);
-    batch_.in_use = false;
+    slot_.in_use = false;
   }
   Turn(const Turn&) = delete;
   Turn& operator=(const Turn&) = delete;
 
-  SharedBatch& batch() { return batch_; }
+  Slot& slot() { return slot_; }
 
  private:
   CommitWriter* const writer_;
-  SharedBatch& batch_;
+  Slot& slot_;
 };
 
-// Its own, or, while that is not open, another that is and is idle. There are as many as workers:
-// one is always free.
-CommitWriter::SharedBatch& CommitWriter::Take(unsigned worker) {
+// Its own if that is open and idle, else another that is, else any that is idle. There are as many
+// as workers: one always is.
+CommitWriter::Slot& CommitWriter::Take(unsigned worker) {
   MutexLock lock(turns_mutex_);
-  SharedBatch* taken = nullptr;
-  for (size_t i = 0; i < batches_.size(); ++i) {
-    SharedBatch& batch = batches_[(worker + i) % batches_.size()];
-    if (batch.in_use) continue;
-    if (taken == nullptr || (batch.batch != nullptr && taken->batch == nullptr)) taken = &batch;
+  Slot* chosen = nullptr;
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    Slot& slot = slots_[(worker + i) % slots_.size()];
+    if (slot.in_use) continue;
+    if (chosen == nullptr || (slot.batch != nullptr && chosen->batch == nullptr)) chosen = &slot;
   }
-  taken->in_use = true;
-  return *taken;
+  HELIOS_CHECK(chosen != nullptr);
+  chosen->in_use = true;
+  return *chosen;
+}
+
+Result<void> CommitWriter::Slot::Check() const {
+  if (!is_half_put) return {};
+  if (failure) return Error(*failure);
+  return Error(ErrorCode::kFailed, "memory ran out while an object was being put");  // it threw
 }
 
 Result<void> CommitWriter::PutNew(unsigned worker, std::span<const BorrowedObject> objects,
                                   const std::vector<bool>& is_new) {
   Turn turn(this, worker);
-  SharedBatch& mine = turn.batch();
-  if (mine.batch == nullptr) {
-    HELIOS_TRY_ASSIGN(ObjectStore * store, open_());
-    HELIOS_TRY_ASSIGN(mine.batch, store->OpenBatch());
-  }
-  for (size_t i = 0; i < objects.size(); ++i) {
-    if (is_new[i]) HELIOS_TRY(mine.batch->Put(objects[i].key, objects[i].bytes));
-  }
-  return CheckRoom(mine);
+  Slot& slot = turn.slot();
+  HELIOS_TRY(slot.Check());
+  slot.is_half_put = true;
+  Result<void> put = PutInto(slot, objects, is_new);
+  if (!put) slot.failure = put.error();
+  slot.is_half_put = !put;
+  return put;
 }
 
-Result<void> CommitWriter::CheckRoom(SharedBatch& batch) {
+Result<void> CommitWriter::PutInto(Slot& slot, std::span<const BorrowedObject> objects,
+                                   const std::vector<bool>& is_new) {
+  if (slot.batch == nullptr) {
+    HELIOS_TRY_ASSIGN(ObjectStore * store, open_());
+    HELIOS_TRY_ASSIGN(slot.batch, store->OpenBatch());
+  }
+  for (size_t i = 0; i < objects.size(); ++i) {
+    if (is_new[i]) HELIOS_TRY(slot.batch->Put(objects[i].key, objects[i].bytes));
+  }
+  return CheckRoom(slot);
+}
+
+Result<void> CommitWriter::CheckRoom(Slot& slot) {
   if (room_ == nullptr) return {};
-  batch.taken = batch.batch->BytesOnDisk();
+  slot.bytes_on_disk = slot.batch->BytesOnDisk();
   uint64_t all = 0;
-  for (const SharedBatch& each : batches_) all += each.taken;
+  for (const Slot& each : slots_) all += each.bytes_on_disk;
   if (all <= room_->bytes) return {};
   room_->is_over = true;
   return Error(ErrorCode::kNoSpace, "the store would grow beyond the size that it may have");
 }
 
 Result<void> CommitWriter::Publish() {
+  for (const Slot& slot : slots_) HELIOS_TRY(slot.Check());
   // Each batch waits for the disk: together they wait once.
-  return TaskStack::Run(static_cast<unsigned>(batches_.size()), [this](TaskStack& tasks) {
-    for (SharedBatch& each : batches_) {
-      if (each.batch == nullptr) continue;
-      tasks.Push([&each](unsigned) -> Result<void> {
-        HELIOS_TRY(each.batch->Publish());
-        each.batch.reset();
+  return TaskStack::Run(static_cast<unsigned>(slots_.size()), [this](TaskStack& tasks) {
+    for (Slot& slot : slots_) {
+      if (slot.batch == nullptr) continue;
+      tasks.Push([&slot](unsigned) -> Result<void> {
+        HELIOS_TRY(slot.batch->Publish());
+        slot.batch.reset();
         return {};
       });
     }

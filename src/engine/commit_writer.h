@@ -6,6 +6,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <unordered_set>
 #include <vector>
@@ -50,14 +51,16 @@ class CommitWriter {
   using StoreOpener = std::function<Result<ObjectStore*>()>;
   // `room` may be null: then there is as much as the disk has.
   CommitWriter(StoreOpener open, unsigned workers, Room* room = nullptr)
-      : open_(std::move(open)), room_(room), batches_(workers) {}
+      : open_(std::move(open)), room_(room), slots_(workers) {}
 
   // `worker` is less than the number of workers; one thread at a time puts as one of them.
   Result<void> Put(unsigned worker, const ObjectKey& key, ByteView bytes);
   // The same for many, of which the store is asked at once.
   Result<void> PutMany(unsigned worker, std::span<const BorrowedObject> objects);
 
-  // Makes everything that was put visible. Durable after the store's next Sync.
+  // Makes everything that was put visible. Durable after the store's next Sync. After an error of a
+  // put nothing is published of the batch that it went to: this and every further put into it fail
+  // as that one did.
   Result<void> Publish();
 
   WriteCounts counts() const { return {new_objects_, new_bytes_, reused_objects_, reused_bytes_}; }
@@ -73,25 +76,31 @@ class CommitWriter {
     std::unordered_set<ObjectKey, ObjectKeyHash> seen HELIOS_GUARDED_BY(mutex);
   };
 
-  struct SharedBatch {
-    std::unique_ptr<ObjectBatch> batch;  // null until the first object; of whose turn it is
-    std::atomic<uint64_t> taken{0};      // bytes on disk, if there is a limit
-    bool in_use = false;                 // guarded by turns_mutex_
+  // What whose turn it is alone touches, but for bytes_on_disk and in_use.
+  struct Slot {
+    std::unique_ptr<ObjectBatch> batch;      // null until the first object
+    std::atomic<uint64_t> bytes_on_disk{0};  // if there is a limit
+    bool is_half_put = false;                // a put has begun, and not or badly ended
+    std::optional<Error> failure;            // how, if it is known
+    bool in_use = false;                     // guarded by turns_mutex_
+    Result<void> Check() const;
   };
   // As long as it lives, its worker alone puts into its batch.
   class Turn;
 
   // True the first time that a key comes by.
   bool IsFirst(const ObjectKey& key);
-  SharedBatch& Take(unsigned worker) HELIOS_EXCLUDES(turns_mutex_);
+  Slot& Take(unsigned worker) HELIOS_EXCLUDES(turns_mutex_);
   Result<void> PutNew(unsigned worker, std::span<const BorrowedObject> objects,
                       const std::vector<bool>& is_new);
-  Result<void> CheckRoom(SharedBatch& batch);
+  Result<void> PutInto(Slot& slot, std::span<const BorrowedObject> objects,
+                       const std::vector<bool>& is_new);
+  Result<void> CheckRoom(Slot& slot);
 
   const StoreOpener open_;
   Room* const room_;
   Mutex turns_mutex_;
-  std::vector<SharedBatch> batches_;
+  std::vector<Slot> slots_;
   std::array<Shard, kShards> shards_;
   std::atomic<uint64_t> new_objects_{0};
   std::atomic<uint64_t> new_bytes_{0};

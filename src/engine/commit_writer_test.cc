@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <map>
+#include <new>
 #include <string>
 #include <thread>
 
@@ -30,18 +32,28 @@ class RecordingStore : public MemoryStore {
   }
   int batches() const { return batches_; }
   int puts() const { return puts_; }
-  // From now on a put lasts until so many have begun.
+  // From now on a put lasts until so many have begun, or for a minute.
   void AwaitPuts(int count) { awaited_ = count; }
+  // From now on a put fails, or throws.
+  void FailPut(bool by_exception) { (by_exception ? put_throws_ : put_fails_) = true; }
   void FailPublish() { publish_fails_ = true; }
 
  private:
+  void AwaitOthers() const {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+    while (puts_ < awaited_ && std::chrono::steady_clock::now() < deadline) {
+      std::this_thread::yield();
+    }
+  }
   class Batch : public ObjectBatch {
    public:
     Batch(RecordingStore* store, std::unique_ptr<ObjectBatch> inner)
         : store_(store), inner_(std::move(inner)) {}
     Result<void> Put(const ObjectKey& key, ByteView bytes) override {
       ++store_->puts_;
-      while (store_->puts_ < store_->awaited_) std::this_thread::yield();
+      store_->AwaitOthers();
+      if (store_->put_throws_.exchange(false)) throw std::bad_alloc();
+      if (store_->put_fails_.exchange(false)) return Error(ErrorCode::kNoSpace, "a full disk");
       return inner_->Put(key, bytes);
     }
     Result<void> Publish() override {
@@ -57,6 +69,8 @@ class RecordingStore : public MemoryStore {
   std::atomic<int> batches_{0};
   std::atomic<int> puts_{0};
   std::atomic<int> awaited_{0};
+  std::atomic<bool> put_fails_{false};
+  std::atomic<bool> put_throws_{false};
   std::atomic<bool> publish_fails_{false};
 };
 
@@ -224,6 +238,27 @@ TEST_F(CommitWriterTest, ErrorOfPuttingIsReturned) {
   const Object object = MakeBlob(Bytes(kObjectBytesMax + 1, 'x'));
   EXPECT_TRUE(
       Fails(writer.Put(0, object.key, object.bytes), ErrorCode::kInvalidArgument, "larger"));
+}
+
+// Nobody knows what a batch holds in which a put was not finished, whoever shares it.
+TEST_F(CommitWriterTest, NothingIsPublishedAfterAPutThatFailed) {
+  const std::vector<Object> objects = MakeBlobs(3, 1);
+  for (const bool by_exception : {false, true}) {
+    CommitWriter writer(Opener(), 2);
+    ASSERT_TRUE(Ok(writer.Put(0, objects[0].key, objects[0].bytes)));
+    store_.FailPut(by_exception);
+    const auto put = [&](const Object& object) { return writer.Put(1, object.key, object.bytes); };
+    if (by_exception) {
+      EXPECT_THROW((void)put(objects[1]), std::bad_alloc);
+    } else {
+      EXPECT_TRUE(Fails(put(objects[1]), ErrorCode::kNoSpace, "a full disk"));
+    }
+    const ErrorCode code = by_exception ? ErrorCode::kFailed : ErrorCode::kNoSpace;
+    const char* const what = by_exception ? "memory" : "a full disk";
+    EXPECT_TRUE(Fails(put(objects[2]), code, what));
+    EXPECT_TRUE(Fails(writer.Publish(), code, what));
+  }
+  EXPECT_EQ(store_.Totals()->objects, 0u);
 }
 
 TEST_F(CommitWriterTest, ErrorOfPublishingIsReturned) {

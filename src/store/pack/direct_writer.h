@@ -17,7 +17,7 @@ namespace helios::pack {
 
 // The end of a file, from an offset on, in order. Bytes are copied into blocks, and one fills while
 // those before it are written (O_DIRECT: the kernel copies nothing, and nothing else leaves its
-// cache for it). For one thread. Until Finish nothing of it is sure to be in the file.
+// cache for it). For one thread at a time. Until Finish nothing of it is sure to be in the file.
 class DirectWriter {
  public:
   static constexpr size_t kBlockBytes = size_t{2} << 20;

@@ -41,7 +41,7 @@ struct EncodedFrame {
   size_t size() const { return head.size() + payload.size(); }
 };
 
-// Makes frames. Holds a compressor's memory; used by one thread.
+// Makes frames. Holds a compressor's memory; used by one thread at a time.
 class FrameEncoder {
  public:
   explicit FrameEncoder(const Effort& effort);

@@ -109,7 +109,8 @@ Result<void> PackWriter::Append(ByteView raw, std::span<const Member> members,
                                 std::vector<IndexEntry>& entries) {
   HELIOS_TRY(Open());
   Result<EncodedFrame> encoded = encoder_.Encode(members, raw);
-  if (!encoded) return Fail(std::move(encoded).error());
+  has_failed_ = has_failed_ || !encoded;
+  if (!encoded) return std::move(encoded).error();
   buffer_.append(encoded->head);
   HELIOS_TRY(NoteFrame(encoded->size(), static_cast<uint32_t>(raw.size()), entries));
   if (encoded->payload.size() < kWrittenAloneBytesMin) {
@@ -131,7 +132,8 @@ Result<void> PackWriter::PutFrame(ByteView frame, uint32_t raw_length,
 Result<void> PackWriter::NoteFrame(size_t length, uint32_t raw_length,
                                    std::vector<IndexEntry>& entries) {
   if (frames_.size() == kPackFramesMax) {
-    return Fail(Error(ErrorCode::kInvalidArgument, "more objects at once than a pack can hold"));
+    has_failed_ = true;
+    return Error(ErrorCode::kInvalidArgument, "more objects at once than a pack can hold");
   }
   for (IndexEntry& entry : entries) entry.frame = static_cast<uint32_t>(frames_.size());
   entries_.insert(entries_.end(), entries.begin(), entries.end());
@@ -152,6 +154,7 @@ Result<void> PackWriter::Open() {
   name_ = name;
   // Held as long as the file is open: an unlocked temporary file is an abandoned one.
   if (RetryIfInterrupted([&] { return ::flock(fd_.get(), LOCK_EX | LOCK_NB); }) != 0) {
+    has_failed_ = true;
     return Error::FromErrno(errno, "lock", TemporaryPath());
   }
   PackHeader header{};
@@ -171,19 +174,15 @@ Result<void> PackWriter::FlushBuffer() {
 }
 
 Result<void> PackWriter::Write(ByteView bytes) {
-  if (failure_) return Error(*failure_);
+  // After a failure nobody knows what buffer and file hold.
+  if (has_failed_) return Error(ErrorCode::kFailed, "an earlier write failed: " + TemporaryPath());
   Result<void> written =
       direct_ != nullptr ? direct_->Write(bytes) : WriteAll(fd_.get(), bytes, TemporaryPath());
-  if (!written) return Fail(std::move(written).error());
+  has_failed_ = !written;
+  if (!written) return written;
   written_ += bytes.size();
   if (direct_ == nullptr) AfterCachedWrite();
   return {};
-}
-
-// Nobody knows what buffer and file hold then: whoever goes on all the same meets the same error.
-Error PackWriter::Fail(Error error) {
-  if (!failure_) failure_ = error;
-  return error;
 }
 
 void PackWriter::AfterCachedWrite() {

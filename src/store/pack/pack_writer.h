@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -69,7 +68,6 @@ class PackWriter : public ObjectBatch {
   Result<void> FlushIfFull();
   Result<void> FlushBuffer();
   Result<void> Write(ByteView bytes);
-  Error Fail(Error error);
   // Has the disk begin, or decides that from now on the page cache is passed by.
   void AfterCachedWrite();
   Result<void> WriteIndex();
@@ -91,7 +89,7 @@ class PackWriter : public ObjectBatch {
   uint64_t written_back_ = 0;
   bool is_optimized_ = false;
   bool is_large_ = false;
-  std::optional<Error> failure_;  // the first of a write: nothing can be published any more
+  bool has_failed_ = false;  // a write has: nothing can be published any more
   std::vector<FrameRef> frames_;
   std::vector<IndexEntry> entries_;
 };
