@@ -97,20 +97,36 @@ Result<const std::set<std::string>*> HeldFiles::NamesIn(const std::string& path)
   return &names_.at(path);
 }
 
-// The whole file or its beginning: for contents are written in order, under the final name.
 bool HeldFiles::IsOfInterrupted(const std::string& path, const TreeEntry& present) const {
   if (!interrupted_) return false;
-  const auto has_it = [&](const TreeId& written) {
-    const Result<std::optional<TreeEntry>> entry = reader_.Lookup(written, path);
-    if (!entry || !*entry) return false;
-    if (present.kind == EntryKind::kDirectory && present.below.files == 0) {
-      return (*entry)->kind == EntryKind::kDirectory;  // nothing had come into it
-    }
-    if (!IsFile(present.kind)) return **entry == present;
-    const Result<bool> begins = reader_.BeginsWith(**entry, present.size, {present.id});
-    return begins && *begins;
+  const auto look_up = [&](const std::optional<Record>& record) -> std::optional<TreeEntry> {
+    if (!record) return std::nullopt;
+    Result<std::optional<TreeEntry>> entry = reader_.Lookup(record->snapshot, path);
+    return entry ? *std::move(entry) : std::nullopt;
   };
-  return std::any_of(interrupted_->written.begin(), interrupted_->written.end(), has_it);
+  const std::optional<TreeEntry> target = look_up(interrupted_->target);
+  const std::optional<TreeEntry> before = look_up(interrupted_->before);
+  return MayBeWritten(target, before, present) || MayBeWritten(before, target, present);
+}
+
+// Whether it is what was wanted in the place of another, or was about to become that. Contents are
+// written in order, and under the final name where there was no file: there a beginning counts, and
+// what is not executable yet. Elsewhere a file takes another's place when it is whole. (One with
+// holes has its length from the start: what is left of it counts as an edit.)
+bool HeldFiles::MayBeWritten(const std::optional<TreeEntry>& wanted,
+                             const std::optional<TreeEntry>& other,
+                             const TreeEntry& present) const {
+  if (!wanted) return false;
+  if (present.kind == EntryKind::kDirectory && present.below.files == 0) {
+    return wanted->kind == EntryKind::kDirectory;  // nothing had come into it
+  }
+  const bool is_whole = *wanted == present;
+  if (!IsFile(present.kind)) return is_whole;
+  const bool is_new = !other || other->kind == EntryKind::kDirectory;
+  const bool is_of_kind = wanted->kind == present.kind || present.kind == EntryKind::kFile;
+  if (!is_whole && !(is_new && is_of_kind)) return false;
+  const Result<bool> begins = reader_.BeginsWith(*wanted, present.size, {present.id});
+  return begins && *begins;
 }
 
 Result<const std::vector<TreeId>*> HeldFiles::Snapshots() {

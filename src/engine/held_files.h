@@ -20,9 +20,8 @@ namespace helios {
 struct InterruptedRestore {
   RestoreIntent intent;
   Record target;  // what it was bringing
-  // What may lie half written in the workspace: of the target, and of what was there before, which
-  // an end of the restore that was interrupted, too, was bringing back.
-  std::vector<TreeId> written;
+  // What was there before, which its --abort brings back. Absent if that was not noted or is gone.
+  std::optional<Record> before;
 };
 
 // Answers whether one of the snapshots in which a workspace stood, or one of its safety snapshots,
@@ -30,7 +29,8 @@ struct InterruptedRestore {
 // Thread-safe.
 class HeldFiles {
  public:
-  // `interrupted`: a restore that did not finish. It may have written the beginning of a file.
+  // `interrupted`: a restore that did not finish. It, or its end, may have written the beginning of
+  // a file.
   HeldFiles(ObjectStore* store, const OperationLog& log, std::string workspace,
             const std::optional<InterruptedRestore>& interrupted)
       : store_(store),
@@ -45,6 +45,8 @@ class HeldFiles {
 
  private:
   bool IsOfInterrupted(const std::string& path, const TreeEntry& present) const;
+  bool MayBeWritten(const std::optional<TreeEntry>& wanted, const std::optional<TreeEntry>& other,
+                    const TreeEntry& present) const;
   Result<const std::vector<TreeId>*> Snapshots() HELIOS_EXCLUDES(mutex_);
 
   ObjectStore* const store_;

@@ -127,9 +127,11 @@ Result<void> Engine::State::PlanChange(WorkspaceChange& change, const Workspace&
 }
 
 Result<void> Engine::State::ClearLeftovers(WorkspaceChange& change) {
-  HELIOS_TRY_ASSIGN(change.report.leftovers,
-                    RemoveLeftovers(TreeReader(change.store), change.workspace.root.get(),
-                                    *change.scan, change.interrupted->written));
+  std::vector<TreeId> trees{change.interrupted->target.snapshot};
+  if (change.interrupted->before) trees.push_back(change.interrupted->before->snapshot);
+  HELIOS_TRY_ASSIGN(
+      change.report.leftovers,
+      RemoveLeftovers(TreeReader(change.store), change.workspace.root.get(), *change.scan, trees));
   return {};
 }
 
@@ -251,11 +253,10 @@ Result<std::optional<InterruptedRestore>> Engine::State::FindInterruptedRestore(
   }
   const Result<Record> target = LoadTarget(intent->target);
   if (is_finished || !target) return std::optional<InterruptedRestore>();
-  InterruptedRestore interrupted{*intent, *target, {target->snapshot}};
+  InterruptedRestore interrupted{*intent, *target, {}};
   if (intent->operation) {
     const Result<Record> before = LoadTarget(*intent->operation->safety);
-    // Without it, more counts as held by nobody.
-    if (before) interrupted.written.push_back(before->snapshot);
+    if (before) interrupted.before = *before;  // without it, more counts as held by nobody
   }
   return std::optional(std::move(interrupted));
 }
