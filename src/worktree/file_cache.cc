@@ -169,17 +169,26 @@ Result<Fd> FileCache::OpenWhole(const TreeEntry& entry,
   const std::string name = NameFor(entry, attributes);
   Result<Fd> fd = OpenAt(folder_.get(), Place(name), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
   if (!fd) return Fd();
-  struct stat owner;
-  if (::fstat(fd->get(), &owner) == 0 && owner.st_uid == ::geteuid() && IsNamed(fd->get(), name)) {
-    return fd;
+  struct stat found;
+  if (::fstat(fd->get(), &found) != 0) return Fd();
+  if (found.st_uid == ::geteuid() && IsNamed(fd->get(), name)) return fd;
+  HELIOS_TRY(RemoveWrong(name, found.st_ino));
+  return Fd();
+}
+
+Result<void> FileCache::RemoveWrong(const std::string& name, uint64_t inode) {
+  MutexLock lock(mutex_);
+  struct stat named;
+  if (::fstatat(folder_.get(), Place(name).c_str(), &named, AT_SYMLINK_NOFOLLOW) != 0 ||
+      named.st_ino != inode) {
+    return {};  // another thread has removed it, and may have made it anew
   }
   if (::unlinkat(folder_.get(), Place(name).c_str(), 0) != 0) {
-    if (errno == ENOENT) return Fd();  // another thread has
+    if (errno == ENOENT) return {};
     return Error::FromErrno(errno, "remove", path_ + "/" + Place(name));
   }
-  MutexLock lock(mutex_);
   written_through_.push_back(Place(name));
-  return Fd();
+  return {};
 }
 
 int FileCache::Link(int folder, const std::string& name, const TreeEntry& entry,

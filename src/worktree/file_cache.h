@@ -68,6 +68,9 @@ class FileCache {
                                                     LinkMode mode);
   std::string NameFor(const TreeEntry& entry,
                       const std::optional<FileAttributes>& attributes) const;
+  // Removes the file that was found under `name` and is not what that says, unless another thread
+  // has.
+  Result<void> RemoveWrong(const std::string& name, uint64_t inode) HELIOS_EXCLUDES(mutex_);
 
   const Fd folder_;
   const std::string path_;
