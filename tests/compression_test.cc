@@ -108,6 +108,7 @@ TEST_F(CompressionTest, OptimizedStoreIsSmallerAndGivesTheSame) {
     Write("large", large);
     snapshots.emplace_back(Commit(), ReadTree(work_));
   }
+  CommitUntilNothingIsRead();
   const Json report = RunWell({"optimize"}).Object();
   const uint64_t before = report["bytes_before"];
   // RocksDB knows no deltas.

@@ -1,6 +1,7 @@
 // What a consumer does: build from a submodule, put `helios` on the PATH, then run this script.
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <filesystem>
 
 #include "program.h"
@@ -104,8 +105,12 @@ std::string CacheValue(const std::string& cache, const std::string& name) {
 TEST_F(ConsumerTest, AProjectThatUsesTheSourceTree) {
   WriteFile(At("CMakeLists.txt"), kConsumerProject);
   WriteFile(At("consumer.cc"), kConsumerSource);
+  RunOptions options;
+  for (const char* name : {"LANG", "LC_ALL", "LC_CTYPE", "LC_MESSAGES"}) {  // the cache's keys
+    if (const char* value = std::getenv(name)) options.env[name] = value;
+  }
   const auto run = [&](const std::vector<std::string>& args) {
-    const RunResult result = RunProgram("cmake", args);
+    const RunResult result = RunProgram("cmake", args, options);
     ASSERT_EQ(result.exit_code, 0) << result;
   };
   const std::filesystem::path build = std::filesystem::path(HELIOS_BINARY).parent_path() / "..";

@@ -206,10 +206,10 @@ TEST_F(ContractTest, TextIsForPeople) {
     EXPECT_TRUE(result.out.ends_with('\n')) << result;
     EXPECT_EQ(result.out.find('\x1b'), std::string::npos) << "color without a terminal";
   }
-  const RunResult failed = Run({"diff", "--text", "blake3:ffff", "@"});
+  const RunResult failed = Run({"diff", "--text", "blake3:ffffffffffff", "@"});
   EXPECT_EQ(failed.exit_code, 1);
   EXPECT_FALSE(Json::accept(failed.err)) << failed;
-  EXPECT_NE(failed.err.find("unknown snapshot: blake3:ffff"), std::string::npos) << failed;
+  EXPECT_NE(failed.err.find("unknown snapshot: blake3:ffffffffffff"), std::string::npos) << failed;
 }
 
 TEST_F(ContractTest, ColorOnlyWhenAskedFor) {

@@ -235,7 +235,7 @@ TEST_F(GlobalOptionsTest, ErrorsComeInTheFormThatWasAskedFor) {
                                                   {"--text", "commit", "--work"},
                                                   {"commit", "--text", "-j", "0"},
                                                   {"--text", "comit"},
-                                                  {"--text", "restore", "ffff"}}) {
+                                                  {"--text", "restore", "ffffffffffff"}}) {
     const RunResult result = Run(args);
     EXPECT_TRUE(result.exit_code == 1 || result.exit_code == 2) << result;
     EXPECT_TRUE(result.err.starts_with("helios: ")) << result;

@@ -199,7 +199,7 @@ TEST_F(HostileArgumentsTest, NothingIsPrintedIntoAFileOfTheStore) {
 }
 
 TEST_F(HostileArgumentsTest, WithoutStandardErrorTheExitCodeSaysIt) {
-  EXPECT_EQ(RunShell("\"$B\" restore ffff 2>&-").exit_code, 1);
+  EXPECT_EQ(RunShell("\"$B\" restore ffffffffffff 2>&-").exit_code, 1);
   EXPECT_EQ(RunShell("\"$B\" comit 2>/dev/full").exit_code, 2);
   Write(".heliosignore", "[malformed\n");
   const RunResult result = RunShell("\"$B\" commit --json 2>&-");

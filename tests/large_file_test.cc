@@ -136,21 +136,23 @@ TEST_F(LargeFileTest, AByteMoreInTheMiddleStoresLessThanThreeMebibytesMore) {
 TEST_F(LargeFileTest, CheckpointsThatShareNineTenthsShareThemOnDisk) {
   std::string content = RandomBytes(100 * kMebi, 1);
   Write("checkpoint", content);
-  Commit();
+  // By one thread: RocksDB keeps what little another had put in its log, too, for a while.
+  const Strings commit = {"commit", "-j", "1"};
+  RunWell(commit);
   const uint64_t before = StoreBytes();
   // As tensors of a model that was trained on: some of them are new, in ten places.
   for (size_t i = 0; i < 10; ++i) {
     content.replace((10 * i + 4) * kMebi + 123, kMebi, RandomBytes(kMebi, 100 + i));
   }
   Write("checkpoint-2", content);
-  Commit();
+  RunWell(commit);
   // A tenth is new; at each edge of a place a chunk of half a mebibyte, on average, is new in part.
   EXPECT_LT(StoreBytes() - before, 22 * kMebi);
   content = RandomBytes(100 * kMebi, 1);
   content.replace(45 * kMebi, 10 * kMebi, RandomBytes(10 * kMebi, 7));
   const uint64_t second = StoreBytes();
   Write("checkpoint-3", content);
-  Commit();
+  RunWell(commit);
   EXPECT_LT(StoreBytes() - second, 12 * kMebi);
 }
 
@@ -306,7 +308,7 @@ class LargeFileOnFullDiskTest : public LargeFileTest {
 
 TEST_F(LargeFileOnFullDiskTest, ACommitThatFindsNoRoomNamesTheFileAndLeavesNoPack) {
   Write("dir/large", RandomBytes(40 * kMebi, 1));
-  Write("small", "x");
+  Write("dir/small", "x");  // after it, by the same thread
   for (const char* threads : {"1", "4"}) {
     for (const uint64_t mebis : {1, 10, 30}) {
       const RunResult result = RunWithin({"commit", "-j", threads}, store_, mebis * kMebi);

@@ -803,6 +803,13 @@ RunResult HeliosTest::RunWell(const std::vector<std::string>& args) const {
   return result;
 }
 
+void HeliosTest::CommitUntilNothingIsRead(const std::vector<std::string>& commit) const {
+  for (int i = 0; i < 100; ++i) {
+    if (RunWell(commit).Object()["files_hashed"] == 0) return;
+  }
+  FAIL() << "files are read at every commit";
+}
+
 std::string HeliosTest::Commit() const {
   const Json json = RunWell({"commit"}).Object();
   return json.value("snapshot_id", "");

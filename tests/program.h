@@ -164,6 +164,8 @@ class HeliosTest : public ::testing::Test {
   // Run, and expect exit code 0.
   RunResult RunWell(const std::vector<std::string>& args) const;
   std::string Commit() const;  // the snapshot id
+  // Until nothing is young enough to be read again: from then on the stat index is believed.
+  void CommitUntilNothingIsRead(const std::vector<std::string>& commit = {"commit"}) const;
   // Into a new folder: its path.
   std::string Materialize(const std::string& id, const std::vector<std::string>& more = {});
   // Materializes and compares with `expected`, the folder's own attributes included.

@@ -539,10 +539,10 @@ TEST_F(Security, Row15FewDescriptorsAreEnough) {
   for (int i = 0; i < 300; ++i) Write("d" + std::to_string(i) + "/e/f", std::to_string(i));
   RunOptions options = Options();
   options.limits[RLIMIT_NOFILE] = 64;
-  const RunResult commit = RunHelios({"commit"}, options);
+  const RunResult commit = RunHelios({"commit", "-j", "4"}, options);
   ASSERT_EQ(commit.exit_code, 0) << commit;
   const std::string id = commit.Object()["snapshot_id"];
-  const RunResult written = RunHelios({"materialize", id, At("out")}, options);
+  const RunResult written = RunHelios({"materialize", id, At("out"), "-j", "4"}, options);
   ASSERT_EQ(written.exit_code, 0) << written;
   EXPECT_EQ(Difference(ReadTree(work_), ReadTree(At("out"))), "");
 }

@@ -116,7 +116,7 @@ TEST_F(TagTest, DeletedTagIsGoneAndItsSnapshotStays) {
 
 TEST_F(TagTest, UnknownAndAmbiguousIdsMakeNoTag) {
   EXPECT_EQ(Run({"tag", "v1", "nothing"}).exit_code, 1);
-  EXPECT_EQ(Run({"tag", "v1", "0000"}).exit_code, 1);
+  EXPECT_EQ(Run({"tag", "v1", "000000000000"}).exit_code, 1);
   EXPECT_EQ(Run({"tag", "v1", "ab"}).exit_code, 2);
   EXPECT_TRUE(Tags().empty());
 }
